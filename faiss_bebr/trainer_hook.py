@@ -1,0 +1,40 @@
+"""Connects `train` of the C++ transform with the PyTorch trainer."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from faiss_bebr.swigfaiss_bebr import set_trainer
+
+
+def _train(transform: Any, n: int, address: int) -> None:
+    """Train `transform` in place on n vectors of d_in float32 at `address`.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is missing; the text names the extra to install.
+    """
+    try:
+        from faiss_bebr.training import train_binarizer
+    except ImportError as error:
+        raise ImportError(
+            "training a binarizer needs PyTorch: "
+            'pip install "faiss_bebr[train]"; a trained one works without'
+        ) from error
+    buffer = (ctypes.c_float * (n * transform.d_in)).from_address(address)
+    x = np.frombuffer(buffer, dtype="float32").reshape(n, transform.d_in)
+    widths = transform.layout.plane_widths
+    binarizer = train_binarizer(
+        x,
+        [widths.at(t) for t in range(widths.size())],
+        widths.size(),
+        document_nbits=transform.document_nbits or widths.size(),
+    )
+    binarizer.copy_to_transform(transform)
+
+
+set_trainer(_train)

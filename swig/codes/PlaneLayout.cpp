@@ -1,0 +1,89 @@
+#include "codes/PlaneLayout.h"
+
+#include <faiss/impl/FaissAssert.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace faiss_bebr {
+
+PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in)
+        : plane_widths(plane_widths_in), plane_offsets(1, 0) {
+    const int n = nplanes();
+    FAISS_THROW_IF_NOT_FMT(
+            n >= 1 && n <= max_nbits,
+            "nbits must be in 1..%d, got %d",
+            max_nbits,
+            n);
+    int previous = max_dim;
+    for (int width : plane_widths) {
+        FAISS_THROW_IF_NOT_FMT(
+                width > 0 && width % 8 == 0,
+                "a plane's width must be a positive multiple of 8, got %d",
+                width);
+        FAISS_THROW_IF_NOT_FMT(
+                width <= previous,
+                "plane widths must not increase nor exceed %d, got %d",
+                previous,
+                width);
+        previous = width;
+        plane_offsets.push_back(plane_offsets.back() + width / 8);
+    }
+    level_base.resize(dim());
+    for (int i = 0; i < dim(); i++) {
+        for (int t = 0; t < n && i < plane_widths[t]; t++) {
+            level_base[i] += 1 << (n - 1 - t);
+        }
+    }
+}
+
+PlaneLayout PlaneLayout::uniform(int m, int nbits) {
+    FAISS_THROW_IF_NOT_FMT(
+            nbits >= 1 && nbits <= max_nbits,
+            "nbits must be in 1..%d, got %d",
+            max_nbits,
+            nbits);
+    return PlaneLayout(std::vector<int>(nbits, m));
+}
+
+void PlaneLayout::quantize(const float* x, uint8_t* levels) const {
+    const int n = nplanes();
+    // multiplying by a power of two is exact, so that a value just below 0
+    // falls below 0
+    const float steps_per_one = std::ldexp(1.0f, n - 2);
+    const float half = static_cast<float>(1 << (n - 1));
+    for (int i = 0; i < dim(); i++) {
+        float cell = std::floor(x[i] * steps_per_one);
+        cell = std::min(std::max(cell, -half), half - 1);
+        // a dimension's planes are the upper bits of level_base
+        levels[i] = static_cast<uint8_t>(cell + half) & level_base[i];
+    }
+}
+
+void PlaneLayout::pack(const uint8_t* levels, uint8_t* code) const {
+    for (int t = 0; t < nplanes(); t++) {
+        const int shift = nplanes() - 1 - t;
+        uint8_t* plane = code + plane_offsets[t];
+        for (int i = 0; i < plane_widths[t]; i += 8) {
+            int byte = 0;
+            for (int j = 0; j < 8; j++) {
+                byte |= ((levels[i + j] >> shift) & 1) << j;
+            }
+            plane[i / 8] = static_cast<uint8_t>(byte);
+        }
+    }
+}
+
+void PlaneLayout::unpack(const uint8_t* code, uint8_t* levels) const {
+    std::memset(levels, 0, dim());
+    for (int t = 0; t < nplanes(); t++) {
+        const int shift = nplanes() - 1 - t;
+        const uint8_t* plane = code + plane_offsets[t];
+        for (int i = 0; i < plane_widths[t]; i++) {
+            levels[i] |= ((plane[i / 8] >> (i % 8)) & 1) << shift;
+        }
+    }
+}
+
+} // namespace faiss_bebr

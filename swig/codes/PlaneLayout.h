@@ -1,0 +1,89 @@
+#pragma once
+
+#include "kernels/SDCKernels.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace faiss_bebr {
+
+/** How a code's bits lie in memory: the one place that says so.
+ *
+ * A code is nplanes() bit planes, one after the other. Plane t holds one bit
+ * for each of the first plane_widths[t] dimensions, least significant bit of
+ * each byte first: plane 0 is the sign of b_0 (1 for +1), plane t the sign of
+ * the residual r_{t-1} (Binary Embedding-based Retrieval, section 3.1). So the
+ * first plane is a plain binary code for any Hamming index, and the first L
+ * planes are the code of depth L.
+ *
+ *     [ plane 0: m_0 / 8 bytes ][ plane 1: m_1 / 8 bytes ] ...
+ *
+ * The integers behind the bits: with n planes, dimension i has the level
+ * c_i = sum over its planes of 2^(n - 1 - t) * bit_t, an unsigned 8-bit
+ * integer, and the value V_i = 2 * c_i - level_base[i], an integer that is
+ * symmetric around 0. Where all planes are equally wide V is the odd integer
+ * 2^(n - 1) * b_i of the paper; a dimension of fewer planes takes the coarser
+ * grid with the same unit. Values on the paper's scale are V * unit().
+ */
+struct PlaneLayout {
+    std::vector<int> plane_widths;
+    /// byte offset of each plane, and of the end: size nplanes() + 1
+    std::vector<size_t> plane_offsets;
+    /// what makes the values of a dimension symmetric, size dim()
+    std::vector<int> level_base;
+
+    PlaneLayout() = default;
+
+    /// @param plane_widths  1 to 8 widths, multiples of 8, not increasing,
+    ///                      at most max_dim; throws FaissException otherwise
+    explicit PlaneLayout(const std::vector<int>& plane_widths);
+
+    /// nbits planes of m bits each
+    static PlaneLayout uniform(int m, int nbits);
+
+    /// 32768 dimensions of 8-bit levels times 8-bit queries stay below 2^31
+    static constexpr int max_dim = 32768;
+    static constexpr int max_nbits = 8;
+
+    int dim() const {
+        return plane_widths.empty() ? 0 : plane_widths[0];
+    }
+    int nplanes() const {
+        return static_cast<int>(plane_widths.size());
+    }
+    bool is_uniform() const {
+        return plane_widths.empty() || plane_widths.back() == dim();
+    }
+    /// bytes of all planes
+    size_t code_size() const {
+        return plane_offsets.empty() ? 0 : plane_offsets.back();
+    }
+    /// one step of V on the paper's scale: 2^(1 - n)
+    float unit() const {
+        return 2.0f / static_cast<float>(1 << nplanes());
+    }
+    PlanesView view() const {
+        return {dim(), nplanes(), plane_widths.data(), plane_offsets.data()};
+    }
+    bool operator==(const PlaneLayout& other) const {
+        return plane_widths == other.plane_widths;
+    }
+
+    /** Levels of a vector on the paper's scale, where codes fill (-2, 2):
+     * floor to the grid, clipped at its ends, bits of missing planes zero.
+     *
+     * @param x       float, size dim()
+     * @param levels  output, size dim()
+     */
+    void quantize(const float* x, uint8_t* levels) const;
+
+    /// @param levels  size dim()
+    /// @param code    output, size code_size()
+    void pack(const uint8_t* levels, uint8_t* code) const;
+
+    /// inverse of pack
+    void unpack(const uint8_t* code, uint8_t* levels) const;
+};
+
+} // namespace faiss_bebr

@@ -1,0 +1,39 @@
+// Declared part of FAISS, see swig/include/README.md.
+
+#pragma once
+
+#include <faiss/Index.h>
+
+namespace faiss {
+
+enum class ClusteringInitMethod : uint8_t {
+    RANDOM = 0,
+    KMEANS_PLUS_PLUS = 1,
+    AFK_MC2 = 2,
+};
+
+/// Embedded in IndexIVF, and so the reason why a build belongs to one layout:
+/// 1.15.1 has one field more than 1.15.0.
+struct ClusteringParameters {
+    int niter = 25;
+    int nredo = 1;
+    bool verbose = false;
+    bool spherical = false;
+    bool int_centroids = false;
+    bool update_index = false;
+    bool frozen_centroids = false;
+    int min_points_per_centroid = 39;
+    int max_points_per_centroid = 256;
+    int seed = 1234;
+    size_t decode_block_size = 32768;
+    bool check_input_data_for_NaNs = true;
+    bool use_faster_subsampling = false;
+    ClusteringInitMethod init_method = ClusteringInitMethod::RANDOM;
+    uint16_t afkmc2_chain_length = 50;
+    double early_stop_threshold = 0.0;
+#if FAISS_VERSION_PATCH >= 1
+    bool use_super_kmeans = false;
+#endif
+};
+
+} // namespace faiss

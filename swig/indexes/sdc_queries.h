@@ -1,0 +1,46 @@
+#pragma once
+
+#include "indexes/IndexSDC.h"
+#include "kernels/SDCKernels.h"
+
+#include <vector>
+
+namespace faiss_bebr {
+
+/** Level-quantized queries of an IndexSDC: q is about step * levels, levels
+ * being signed 8-bit integers.
+ */
+struct LevelQueries {
+    std::vector<int8_t> levels; ///< n * d
+    std::vector<float> step;    ///< n
+    /// sum of levels * level_base, what turns dots into <levels, V>; size n
+    std::vector<int32_t> shift;
+    /// squared norm in the metric of the weights, zeros for the inner product
+    std::vector<float> norm;
+
+    LevelQueries(const IndexSDC& index, size_t n, const float* x);
+
+    /// how the kernels make a distance key of the dots of query i
+    FloatKey key(
+            const IndexSDC& index,
+            size_t i,
+            const float* doc_scale,
+            const float* doc_bias) const;
+};
+
+/// the scale at the end of a code
+float get_scale(const IndexSDC& index, const uint8_t* code);
+
+/** The squared norm of a decoded vector in the metric of the weights, as the
+ * keys of METRIC_L2 need it, of each document of a group.
+ * @param levels  a group of SDCKernels
+ * @param scale   size 16
+ * @param norm    output, size 16
+ */
+void get_decoded_norms(
+        const IndexSDC& index,
+        const uint8_t* levels,
+        const float* scale,
+        float* norm);
+
+} // namespace faiss_bebr

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Included by files that are compiled for other instruction sets than the
+// rest, so nothing here may bring in code that is compiled into them.
+
+namespace faiss_bebr {
+
+/// The part of PlaneLayout that kernels read.
+struct PlanesView {
+    int dim;
+    int nplanes;
+    const int* plane_widths;
+    const size_t* plane_offsets;
+};
+
+/// documents that lie side by side in a group of levels or words
+constexpr size_t kGroup = 16;
+
+/** What turns the integers of a scan into results. The key of document j is
+ *
+ *     float: (bias + doc_bias[j])
+ *                + doc_scale[j] * (scale * (2 * dot[j] - shift))
+ *     int32: bias + doc_bias[j] + scale * dot[j]
+ *
+ * and a smaller key is a better result for either metric. The order of the
+ * float operations is part of the definition: no kernel fuses them.
+ */
+struct FloatKey {
+    const float* doc_scale;
+    const float* doc_bias; ///< nullptr: zeros
+    float scale;
+    float bias;
+    int32_t shift;
+};
+
+struct IntKey {
+    const int32_t* doc_bias; ///< nullptr: zeros
+    int32_t scale;
+    int32_t bias;
+};
+
+/** The inner loops of one instruction set. All sets give the same bits; the
+ * plain one says what they are.
+ *
+ * Levels of 16 documents lie side by side, four dimensions at a time: a group
+ * has dim / 4 rows of 64 bytes, row j holding the dimensions 4j .. 4j + 3 of
+ * document 0, then those of document 1, and so on.
+ *
+ * Binary words of 16 documents likewise: ceil(dim / 64) rows of 16 words of
+ * 64 bits, the last word padded with zeros.
+ */
+struct SDCKernels {
+    const char* name;
+
+    /** Levels of up to 16 codes as a group.
+     * @param codes   n pointers to codes
+     * @param n       1..16; the places of missing documents become 0
+     * @param levels  output, 16 * dim bytes
+     */
+    void (*unpack_group)(
+            const PlanesView& planes,
+            const uint8_t* const* codes,
+            size_t n,
+            uint8_t* levels);
+
+    /** Inner products of signed queries and unsigned levels, in int32.
+     * @param nq       number of queries, rows of dim bytes
+     * @param ngroups  groups of levels, one after the other
+     * @param dots     output, nq rows of ngroups * 16
+     */
+    void (*dots)(
+            int dim,
+            const int8_t* queries,
+            size_t nq,
+            const uint8_t* levels,
+            size_t ngroups,
+            int32_t* dots);
+
+    /** Hamming distances in int32.
+     * @param nwords   64-bit words of a code
+     * @param queries  nq rows of nwords
+     * @param dots     output, nq rows of ngroups * 16
+     */
+    void (*hamming)(
+            size_t nwords,
+            const uint64_t* queries,
+            size_t nq,
+            const uint64_t* words,
+            size_t ngroups,
+            int32_t* dots);
+
+    /** Documents whose key is below a threshold, in ascending order.
+     * @param n       a multiple of 16
+     * @param hits    output, their numbers, room for n
+     * @param keys    output, their keys, room for n
+     * @return        how many
+     */
+    size_t (*collect_float)(
+            const FloatKey& key,
+            const int32_t* dots,
+            size_t n,
+            float threshold,
+            uint32_t* hits,
+            float* keys);
+
+    size_t (*collect_int)(
+            const IntKey& key,
+            const int32_t* dots,
+            size_t n,
+            int32_t threshold,
+            uint32_t* hits,
+            int32_t* keys);
+};
+
+/** The kernels for the instruction set that FAISS uses at the moment
+ * (faiss::SIMDConfig), with VNNI and VPOPCNTDQ where the processor has them.
+ * At a level of FAISS that somebody set below the detected one, only what
+ * that level promises is used.
+ */
+const SDCKernels& get_kernels();
+
+/// "NONE", "AVX2", "AVX512" or "AVX512_VNNI": the level of get_kernels()
+const char* get_simd_level_name();
+
+} // namespace faiss_bebr

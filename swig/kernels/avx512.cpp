@@ -1,0 +1,189 @@
+#include "kernels/levels.h"
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
+#include <cstring>
+
+namespace faiss_bebr {
+
+namespace {
+
+/// levels above 127 would saturate the 16-bit intermediate, so their top bit
+/// goes apart
+inline __m512i dot4_i32x16(__m512i sums, __m512i levels, __m512i query) {
+    const __m512i low = _mm512_and_si512(levels, _mm512_set1_epi8(0x7f));
+    const __m512i high = _mm512_and_si512(
+            _mm512_srli_epi16(levels, 7), _mm512_set1_epi8(1));
+    const __m512i dot_low = _mm512_madd_epi16(
+            _mm512_maddubs_epi16(low, query), _mm512_set1_epi16(1));
+    const __m512i dot_high = _mm512_madd_epi16(
+            _mm512_maddubs_epi16(high, query), _mm512_set1_epi16(128));
+    return _mm512_add_epi32(sums, _mm512_add_epi32(dot_low, dot_high));
+}
+
+/// bits set in each 64-bit lane, by a table of nibbles
+inline __m512i popcount_u64x8(__m512i words) {
+    const __m512i table = _mm512_broadcast_i32x4(
+            _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i nibble = _mm512_set1_epi8(0x0f);
+    const __m512i low =
+            _mm512_shuffle_epi8(table, _mm512_and_si512(words, nibble));
+    const __m512i high = _mm512_shuffle_epi8(
+            table, _mm512_and_si512(_mm512_srli_epi16(words, 4), nibble));
+    return _mm512_sad_epu8(
+            _mm512_add_epi8(low, high), _mm512_setzero_si512());
+}
+
+/// the 64 bits at p, of which `bytes` (0..8) may be read
+inline uint64_t load_bits64(const uint8_t* p, int bytes) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, p, bytes);
+    return bits;
+}
+
+inline int clamp(int x, int low, int high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+/// rows of 16 32-bit words become columns
+inline void transpose_u32x16(__m512i rows[16]) {
+    __m512i t[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    __m512i u[16];
+    for (int i = 0; i < 16; i += 4) {
+        u[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        u[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        u[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        u[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    // u[4a + c] holds, in 128-bit lane b, words 4b + c of rows 4a .. 4a + 3
+    for (int c = 0; c < 4; c++) {
+        const __m512i even0 = _mm512_shuffle_i32x4(u[c], u[4 + c], 0x88);
+        const __m512i even1 = _mm512_shuffle_i32x4(u[8 + c], u[12 + c], 0x88);
+        const __m512i odd0 = _mm512_shuffle_i32x4(u[c], u[4 + c], 0xdd);
+        const __m512i odd1 = _mm512_shuffle_i32x4(u[8 + c], u[12 + c], 0xdd);
+        rows[c] = _mm512_shuffle_i32x4(even0, even1, 0x88);
+        rows[8 + c] = _mm512_shuffle_i32x4(even0, even1, 0xdd);
+        rows[4 + c] = _mm512_shuffle_i32x4(odd0, odd1, 0x88);
+        rows[12 + c] = _mm512_shuffle_i32x4(odd0, odd1, 0xdd);
+    }
+}
+
+void unpack_group(
+        const PlanesView& planes,
+        const uint8_t* const* codes,
+        size_t n,
+        uint8_t* levels) {
+    for (int i = 0; i < planes.dim; i += 64) {
+        __m512i rows[kGroup];
+        for (size_t k = 0; k < kGroup; k++) {
+            rows[k] = _mm512_setzero_si512();
+        }
+        for (int t = 0; t < planes.nplanes; t++) {
+            const int bytes = clamp((planes.plane_widths[t] - i) / 8, 0, 8);
+            const size_t offset = planes.plane_offsets[t] + i / 8;
+            const __m512i weight = _mm512_set1_epi8(
+                    static_cast<char>(1 << (planes.nplanes - 1 - t)));
+            for (size_t k = 0; k < n; k++) {
+                const uint64_t bits = load_bits64(codes[k] + offset, bytes);
+                rows[k] = _mm512_mask_add_epi8(
+                        rows[k], _cvtu64_mask64(bits), rows[k], weight);
+            }
+        }
+        transpose_u32x16(rows);
+        const int nrows = clamp((planes.dim - i) / 4, 0, 16);
+        for (int r = 0; r < nrows; r++) {
+            _mm512_storeu_si512(levels + (i + 4 * r) * kGroup, rows[r]);
+        }
+    }
+}
+
+size_t collect_float(
+        const FloatKey& key,
+        const int32_t* dots,
+        size_t n,
+        float threshold,
+        uint32_t* hits,
+        float* keys) {
+    const __m512 scale = _mm512_set1_ps(key.scale);
+    const __m512i shift = _mm512_set1_epi32(key.shift);
+    const __m512 limit = _mm512_set1_ps(threshold);
+    const __m512i lanes = _mm512_setr_epi32(
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t nhits = 0;
+    for (size_t j = 0; j < n; j += 16) {
+        __m512 bias = _mm512_set1_ps(key.bias);
+        if (key.doc_bias) {
+            bias = _mm512_add_ps(bias, _mm512_loadu_ps(key.doc_bias + j));
+        }
+        const __m512i dot = _mm512_loadu_si512(dots + j);
+        const __m512 product = _mm512_cvtepi32_ps(
+                _mm512_sub_epi32(_mm512_add_epi32(dot, dot), shift));
+        const __m512 value = _mm512_add_ps(
+                bias,
+                _mm512_mul_ps(
+                        _mm512_loadu_ps(key.doc_scale + j),
+                        _mm512_mul_ps(scale, product)));
+        const __mmask16 mask = _mm512_cmp_ps_mask(value, limit, _CMP_LT_OQ);
+        if (mask) {
+            const __m512i number = _mm512_add_epi32(
+                    lanes, _mm512_set1_epi32(static_cast<int>(j)));
+            _mm512_mask_compressstoreu_epi32(hits + nhits, mask, number);
+            _mm512_mask_compressstoreu_ps(keys + nhits, mask, value);
+            nhits += __builtin_popcount(mask);
+        }
+    }
+    return nhits;
+}
+
+size_t collect_int(
+        const IntKey& key,
+        const int32_t* dots,
+        size_t n,
+        int32_t threshold,
+        uint32_t* hits,
+        int32_t* keys) {
+    const __m512i scale = _mm512_set1_epi32(key.scale);
+    const __m512i limit = _mm512_set1_epi32(threshold);
+    const __m512i lanes = _mm512_setr_epi32(
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t nhits = 0;
+    for (size_t j = 0; j < n; j += 16) {
+        __m512i bias = _mm512_set1_epi32(key.bias);
+        if (key.doc_bias) {
+            bias = _mm512_add_epi32(bias, _mm512_loadu_si512(key.doc_bias + j));
+        }
+        const __m512i dot = _mm512_loadu_si512(dots + j);
+        const __m512i value =
+                _mm512_add_epi32(bias, _mm512_mullo_epi32(scale, dot));
+        const __mmask16 mask = _mm512_cmplt_epi32_mask(value, limit);
+        if (mask) {
+            const __m512i number = _mm512_add_epi32(
+                    lanes, _mm512_set1_epi32(static_cast<int>(j)));
+            _mm512_mask_compressstoreu_epi32(hits + nhits, mask, number);
+            _mm512_mask_compressstoreu_epi32(keys + nhits, mask, value);
+            nhits += __builtin_popcount(mask);
+        }
+    }
+    return nhits;
+}
+
+} // namespace
+
+} // namespace faiss_bebr
+
+#include "kernels/avx512_dots.h"
+#include "kernels/avx512_hamming.h"
+
+namespace faiss_bebr {
+
+const SDCKernels avx512_kernels =
+        {"AVX512", unpack_group, dots, hamming, collect_float, collect_int};
+
+} // namespace faiss_bebr
+
+#endif // __x86_64__

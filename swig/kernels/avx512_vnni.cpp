@@ -1,0 +1,29 @@
+#include "kernels/levels.h"
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
+
+namespace faiss_bebr {
+
+namespace {
+
+inline __m512i dot4_i32x16(__m512i sums, __m512i levels, __m512i query) {
+    return _mm512_dpbusd_epi32(sums, levels, query);
+}
+
+} // namespace
+
+} // namespace faiss_bebr
+
+#include "kernels/avx512_dots.h"
+
+namespace faiss_bebr {
+
+decltype(SDCKernels::dots) get_avx512_vnni_dots() {
+    return dots;
+}
+
+} // namespace faiss_bebr
+
+#endif // __x86_64__

@@ -1,0 +1,124 @@
+#include "kernels/levels.h"
+
+#include <cstring>
+
+namespace faiss_bebr {
+
+namespace {
+
+void unpack_group(
+        const PlanesView& planes,
+        const uint8_t* const* codes,
+        size_t n,
+        uint8_t* levels) {
+    std::memset(levels, 0, kGroup * planes.dim);
+    for (size_t k = 0; k < n; k++) {
+        for (int t = 0; t < planes.nplanes; t++) {
+            const uint8_t* plane = codes[k] + planes.plane_offsets[t];
+            const int shift = planes.nplanes - 1 - t;
+            for (int i = 0; i < planes.plane_widths[t]; i++) {
+                const int bit = (plane[i / 8] >> (i % 8)) & 1;
+                levels[i / 4 * 4 * kGroup + 4 * k + i % 4] |= bit << shift;
+            }
+        }
+    }
+}
+
+void dots(
+        int dim,
+        const int8_t* queries,
+        size_t nq,
+        const uint8_t* levels,
+        size_t ngroups,
+        int32_t* dots) {
+    for (size_t q = 0; q < nq; q++) {
+        const int8_t* query = queries + q * dim;
+        for (size_t g = 0; g < ngroups; g++) {
+            const uint8_t* group = levels + g * kGroup * dim;
+            int32_t sums[kGroup] = {0};
+            for (int i = 0; i < dim; i += 4) {
+                for (size_t k = 0; k < kGroup; k++) {
+                    const uint8_t* c = group + i * kGroup + 4 * k;
+                    sums[k] += c[0] * query[i] + c[1] * query[i + 1] +
+                            c[2] * query[i + 2] + c[3] * query[i + 3];
+                }
+            }
+            std::memcpy(
+                    dots + (q * ngroups + g) * kGroup, sums, sizeof(sums));
+        }
+    }
+}
+
+void hamming(
+        size_t nwords,
+        const uint64_t* queries,
+        size_t nq,
+        const uint64_t* words,
+        size_t ngroups,
+        int32_t* dots) {
+    for (size_t q = 0; q < nq; q++) {
+        const uint64_t* query = queries + q * nwords;
+        for (size_t g = 0; g < ngroups; g++) {
+            const uint64_t* group = words + g * kGroup * nwords;
+            int32_t sums[kGroup] = {0};
+            for (size_t w = 0; w < nwords; w++) {
+                for (size_t k = 0; k < kGroup; k++) {
+                    sums[k] += __builtin_popcountll(
+                            group[w * kGroup + k] ^ query[w]);
+                }
+            }
+            std::memcpy(
+                    dots + (q * ngroups + g) * kGroup, sums, sizeof(sums));
+        }
+    }
+}
+
+size_t collect_float(
+        const FloatKey& key,
+        const int32_t* dots,
+        size_t n,
+        float threshold,
+        uint32_t* hits,
+        float* keys) {
+    size_t nhits = 0;
+    for (size_t j = 0; j < n; j++) {
+        const float bias =
+                key.bias + (key.doc_bias ? key.doc_bias[j] : 0.0f);
+        const float dot = static_cast<float>(2 * dots[j] - key.shift);
+        const float value = bias + key.doc_scale[j] * (key.scale * dot);
+        if (value < threshold) {
+            hits[nhits] = static_cast<uint32_t>(j);
+            keys[nhits++] = value;
+        }
+    }
+    return nhits;
+}
+
+size_t collect_int(
+        const IntKey& key,
+        const int32_t* dots,
+        size_t n,
+        int32_t threshold,
+        uint32_t* hits,
+        int32_t* keys) {
+    size_t nhits = 0;
+    for (size_t j = 0; j < n; j++) {
+        // unsigned: the terms may leave int32, the sum does not
+        const uint32_t doc_bias = key.doc_bias ? key.doc_bias[j] : 0;
+        const int32_t value = static_cast<int32_t>(
+                uint32_t(key.bias) + doc_bias +
+                uint32_t(key.scale) * uint32_t(dots[j]));
+        if (value < threshold) {
+            hits[nhits] = static_cast<uint32_t>(j);
+            keys[nhits++] = value;
+        }
+    }
+    return nhits;
+}
+
+} // namespace
+
+const SDCKernels plain_kernels =
+        {"NONE", unpack_group, dots, hamming, collect_float, collect_int};
+
+} // namespace faiss_bebr

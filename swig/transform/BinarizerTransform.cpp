@@ -1,0 +1,336 @@
+#include "transform/BinarizerTransform.h"
+
+#include "codes/check_finite.h"
+
+#include <faiss/impl/AuxIndexStructures.h>
+#include <faiss/impl/FaissAssert.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+// the BLAS that libfaiss is linked to
+extern "C" int sgemm_(
+        const char* transa,
+        const char* transb,
+        const int* m,
+        const int* n,
+        const int* k,
+        const float* alpha,
+        const float* a,
+        const int* lda,
+        const float* b,
+        const int* ldb,
+        const float* beta,
+        float* c,
+        const int* ldc);
+
+namespace faiss_bebr {
+
+namespace {
+
+/// rows encoded at once: enough for sgemm, few enough for the cache
+constexpr idx_t kBatch = 1024;
+
+/// y += x * weight^T for row-major matrices
+void add_product(
+        int n,
+        int d_in,
+        int d_out,
+        const float* x,
+        const float* weight,
+        float* y) {
+    const float one = 1;
+    sgemm_("Transposed",
+           "Not transposed",
+           &d_out,
+           &n,
+           &d_in,
+           &one,
+           weight,
+           &d_in,
+           x,
+           &d_in,
+           &one,
+           y,
+           &d_out);
+}
+
+void fill_rows(idx_t n, const std::vector<float>& row, float* y) {
+    for (idx_t i = 0; i < n; i++) {
+        std::memcpy(
+                y + i * row.size(), row.data(), row.size() * sizeof(float));
+    }
+}
+
+/// the floor under a norm that torch.nn.functional.normalize has
+constexpr float kMinNorm = 1e-12f;
+
+void normalize_rows(idx_t n, int d, float* x) {
+    for (idx_t i = 0; i < n; i++) {
+        float* row = x + i * d;
+        float norm = 0;
+        for (int j = 0; j < d; j++) {
+            norm += row[j] * row[j];
+        }
+        norm = std::max(std::sqrt(norm), kMinNorm);
+        for (int j = 0; j < d; j++) {
+            row[j] /= norm;
+        }
+    }
+}
+
+int max_hidden(const std::vector<BinarizerBlock>& blocks) {
+    int hidden = 0;
+    for (const BinarizerBlock& block : blocks) {
+        hidden = std::max(hidden, block.hidden);
+    }
+    return hidden;
+}
+
+BinarizerBlock make_block(
+        int d_in,
+        int d_out,
+        int hidden,
+        const float* skip_weight,
+        const float* skip_bias,
+        const float* hidden_weight,
+        const float* hidden_bias,
+        const float* output_weight) {
+    const auto copy = [](const float* x, size_t n) {
+        return n ? std::vector<float>(x, x + n) : std::vector<float>();
+    };
+    BinarizerBlock block;
+    block.d_in = d_in;
+    block.d_out = d_out;
+    block.hidden = hidden;
+    block.skip_weight = copy(skip_weight, size_t(d_out) * d_in);
+    block.skip_bias = copy(skip_bias, d_out);
+    block.hidden_weight = copy(hidden_weight, size_t(hidden) * d_in);
+    block.hidden_bias = copy(hidden_bias, hidden);
+    block.output_weight = copy(output_weight, size_t(d_out) * hidden);
+    return block;
+}
+
+} // namespace
+
+void BinarizerBlock::apply(
+        idx_t n,
+        const float* x,
+        float* y,
+        float* buffer) const {
+    fill_rows(n, skip_bias, y);
+    add_product(n, d_in, d_out, x, skip_weight.data(), y);
+    if (hidden == 0) {
+        return;
+    }
+    fill_rows(n, hidden_bias, buffer);
+    add_product(n, d_in, hidden, x, hidden_weight.data(), buffer);
+    for (idx_t i = 0; i < n * hidden; i++) {
+        buffer[i] = std::max(buffer[i], 0.0f);
+    }
+    add_product(n, hidden, d_out, buffer, output_weight.data(), y);
+}
+
+bool BinarizerBlock::operator==(const BinarizerBlock& other) const {
+    return d_in == other.d_in && d_out == other.d_out &&
+            hidden == other.hidden && skip_weight == other.skip_weight &&
+            skip_bias == other.skip_bias &&
+            hidden_weight == other.hidden_weight &&
+            hidden_bias == other.hidden_bias &&
+            output_weight == other.output_weight;
+}
+
+std::function<void(BinarizerTransform&, idx_t, const float*)>
+        BinarizerTransform::trainer;
+
+BinarizerTransform::BinarizerTransform(
+        int d_in_val,
+        const std::vector<int>& plane_widths,
+        bool normalize_in)
+        : layout(plane_widths), normalize(normalize_in) {
+    FAISS_THROW_IF_NOT_FMT(
+            d_in_val > 0, "d_in must be positive, got %d", d_in_val);
+    d_in = d_in_val;
+    d_out = layout.dim();
+    is_trained = false;
+    const std::vector<float> zeros(size_t(d_in) * d_out);
+    for (int width : plane_widths) {
+        binarization.push_back(make_block(
+                d_in,
+                width,
+                0,
+                zeros.data(),
+                zeros.data(),
+                nullptr,
+                nullptr,
+                nullptr));
+        reconstruction.push_back(make_block(
+                d_out,
+                d_in,
+                0,
+                zeros.data(),
+                zeros.data(),
+                nullptr,
+                nullptr,
+                nullptr));
+    }
+    query_weight.assign(d_out, 1.0f);
+    query_offset.assign(d_out, 0.0f);
+}
+
+void BinarizerTransform::set_binarization_block(
+        int t,
+        int hidden,
+        const float* skip_weight,
+        const float* skip_bias,
+        const float* hidden_weight,
+        const float* hidden_bias,
+        const float* output_weight) {
+    FAISS_THROW_IF_NOT_FMT(
+            t >= 0 && t < layout.nplanes(), "there is no block %d", t);
+    binarization[t] = make_block(
+            d_in,
+            layout.plane_widths[t],
+            hidden,
+            skip_weight,
+            skip_bias,
+            hidden_weight,
+            hidden_bias,
+            output_weight);
+}
+
+void BinarizerTransform::set_reconstruction_block(
+        int t,
+        int hidden,
+        const float* skip_weight,
+        const float* skip_bias,
+        const float* hidden_weight,
+        const float* hidden_bias,
+        const float* output_weight) {
+    FAISS_THROW_IF_NOT_FMT(
+            t >= 0 && t < layout.nplanes(), "there is no block %d", t);
+    reconstruction[t] = make_block(
+            d_out,
+            d_in,
+            hidden,
+            skip_weight,
+            skip_bias,
+            hidden_weight,
+            hidden_bias,
+            output_weight);
+}
+
+void BinarizerTransform::set_query_map(
+        const std::vector<float>& weight,
+        const std::vector<float>& offset) {
+    FAISS_THROW_IF_NOT_FMT(
+            weight.size() == size_t(d_out) && offset.size() == size_t(d_out),
+            "weight and offset must have size %d, got %zd and %zd",
+            d_out,
+            weight.size(),
+            offset.size());
+    query_weight = weight;
+    query_offset = offset;
+}
+
+void BinarizerTransform::train(idx_t n, const float* x) {
+    FAISS_THROW_IF_NOT_MSG(
+            trainer,
+            "training needs the Python package faiss_bebr, "
+            "which installs a trainer");
+    trainer(*this, n, x);
+    is_trained = true;
+}
+
+void BinarizerTransform::apply_noalloc(idx_t n, const float* x, float* xt)
+        const {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
+    check_finite(n, d_in, x);
+    const idx_t batch = std::min(n, kBatch);
+    std::vector<float> residual(batch * d_in);
+    std::vector<float> output(batch * d_out);
+    std::vector<float> hidden(
+            batch *
+            std::max(max_hidden(binarization), max_hidden(reconstruction)));
+    for (idx_t i0 = 0; i0 < n; i0 += batch) {
+        const idx_t ni = std::min(batch, n - i0);
+        const float* f = x + i0 * d_in;
+        float* b = xt + i0 * d_out;
+        faiss::InterruptCallback::check();
+        std::fill(b, b + ni * d_out, 0.0f);
+        for (int t = 0; t < layout.nplanes(); t++) {
+            const float* input = f;
+            if (t > 0) {
+                reconstruction[t - 1].apply(
+                        ni, b, residual.data(), hidden.data());
+                if (normalize) {
+                    normalize_rows(ni, d_in, residual.data());
+                }
+                for (idx_t i = 0; i < ni * d_in; i++) {
+                    residual[i] = f[i] - residual[i];
+                }
+                input = residual.data();
+            }
+            binarization[t].apply(ni, input, output.data(), hidden.data());
+            const int width = layout.plane_widths[t];
+            const float step = std::ldexp(1.0f, -t);
+            for (idx_t i = 0; i < ni; i++) {
+                for (int j = 0; j < width; j++) {
+                    b[i * d_out + j] +=
+                            output[i * width + j] >= 0 ? step : -step;
+                }
+            }
+        }
+    }
+}
+
+void BinarizerTransform::reverse_transform(idx_t n, const float* xt, float* x)
+        const {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
+    check_finite(n, d_out, xt);
+    const BinarizerBlock& block = reconstruction.back();
+    const idx_t batch = std::min(n, kBatch);
+    std::vector<float> hidden(batch * block.hidden);
+    for (idx_t i0 = 0; i0 < n; i0 += batch) {
+        const idx_t ni = std::min(batch, n - i0);
+        float* out = x + i0 * d_in;
+        block.apply(ni, xt + i0 * d_out, out, hidden.data());
+        if (normalize) {
+            normalize_rows(ni, d_in, out);
+        }
+    }
+}
+
+void BinarizerTransform::check_identical(
+        const faiss::VectorTransform& other_in) const {
+    const auto* other = dynamic_cast<const BinarizerTransform*>(&other_in);
+    FAISS_THROW_IF_NOT_MSG(other, "the other is not a BinarizerTransform");
+    FAISS_THROW_IF_NOT_MSG(
+            d_in == other->d_in && layout == other->layout &&
+                    is_trained == other->is_trained &&
+                    normalize == other->normalize,
+            "binarizers differ in dimensions or plane widths");
+    FAISS_THROW_IF_NOT_MSG(
+            binarization == other->binarization &&
+                    reconstruction == other->reconstruction &&
+                    query_weight == other->query_weight &&
+                    query_offset == other->query_offset,
+            "binarizers differ in weights");
+}
+
+void BinarizerTransform::encode(idx_t n, const float* x, uint8_t* codes) const {
+    const idx_t batch = std::min(n, kBatch);
+    std::vector<float> b(batch * d_out);
+    std::vector<uint8_t> levels(d_out);
+    for (idx_t i0 = 0; i0 < n; i0 += batch) {
+        const idx_t ni = std::min(batch, n - i0);
+        apply_noalloc(ni, x + i0 * d_in, b.data());
+        for (idx_t i = 0; i < ni; i++) {
+            layout.quantize(b.data() + i * d_out, levels.data());
+            layout.pack(levels.data(), codes + (i0 + i) * layout.code_size());
+        }
+    }
+}
+
+} // namespace faiss_bebr

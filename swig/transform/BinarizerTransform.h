@@ -1,0 +1,121 @@
+#pragma once
+
+#include "codes/PlaneLayout.h"
+
+#include <faiss/VectorTransform.h>
+
+#include <functional>
+#include <vector>
+
+namespace faiss_bebr {
+
+using faiss::idx_t;
+
+/** One block of the network, a residual MLP with its BatchNorm folded in:
+ *
+ *     y = skip_weight x + skip_bias
+ *           + output_weight relu(hidden_weight x + hidden_bias)
+ *
+ * Without hidden units it is a linear map. Matrices are row-major.
+ */
+struct BinarizerBlock {
+    int d_in = 0;
+    int d_out = 0;
+    int hidden = 0;
+    std::vector<float> skip_weight;   ///< d_out * d_in
+    std::vector<float> skip_bias;     ///< d_out
+    std::vector<float> hidden_weight; ///< hidden * d_in
+    std::vector<float> hidden_bias;   ///< hidden
+    std::vector<float> output_weight; ///< d_out * hidden
+
+    /** @param x       size n * d_in
+     *  @param y       output, size n * d_out
+     *  @param buffer  size n * hidden
+     */
+    void apply(idx_t n, const float* x, float* y, float* buffer) const;
+
+    bool operator==(const BinarizerBlock& other) const;
+};
+
+/** A trained recurrent binarizer (Binary Embedding-based Retrieval, section
+ * 3.1) as a transform whose output is b_u, a sum of nbits binary vectors:
+ *
+ *     b_0     = sign(W_0(f))
+ *     f_t     = R_t(b_t), divided by its norm if normalize is set
+ *     b_{t+1} = b_t + 2^-(t+1) * sign(W_{t+1}(f - f_t))
+ *
+ * with sign(0) = +1 and values in (-2, 2). Plane t covers the first
+ * layout.plane_widths[t] dimensions.
+ */
+struct BinarizerTransform : faiss::VectorTransform {
+    PlaneLayout layout;
+    bool normalize = false;
+    std::vector<BinarizerBlock> binarization;   ///< W_t, nbits blocks
+    std::vector<BinarizerBlock> reconstruction; ///< R_t, nbits blocks
+
+    /** The planes that an index keeps of a document, 0 for all: what training
+     * aims at. Queries always have all planes.
+     */
+    int document_nbits = 0;
+
+    /// what indexes of the codes apply to queries, see IndexSDC; size d_out
+    std::vector<float> query_weight;
+    std::vector<float> query_offset;
+
+    BinarizerTransform() = default;
+
+    /// an untrained network of linear blocks, all zero
+    BinarizerTransform(
+            int d_in,
+            const std::vector<int>& plane_widths,
+            bool normalize = false);
+
+    /** Called by train() with the transform, n and x of size n * d_in; it has
+     * to set the blocks. The Python package installs the PyTorch trainer here.
+     */
+    static std::function<void(BinarizerTransform&, idx_t, const float*)>
+            trainer;
+
+    /// throws if there is no trainer; otherwise trained when it returns
+    void train(idx_t n, const float* x) override;
+
+    void apply_noalloc(idx_t n, const float* x, float* xt) const override;
+
+    /// R_u(xt): an embedding from a code, or from a decoded vector of an
+    /// index that stores fewer planes
+    void reverse_transform(idx_t n, const float* xt, float* x) const override;
+
+    void check_identical(const faiss::VectorTransform& other) const override;
+
+    /** Packed codes (see PlaneLayout) of all planes.
+     * @param codes  output, size n * layout.code_size()
+     */
+    void encode(idx_t n, const float* x, uint8_t* codes) const;
+
+    /** Set the block W_t or R_t; arrays as in BinarizerBlock, nullptr for
+     * those of a block without hidden units.
+     */
+    void set_binarization_block(
+            int t,
+            int hidden,
+            const float* skip_weight,
+            const float* skip_bias,
+            const float* hidden_weight,
+            const float* hidden_bias,
+            const float* output_weight);
+    void set_reconstruction_block(
+            int t,
+            int hidden,
+            const float* skip_weight,
+            const float* skip_bias,
+            const float* hidden_weight,
+            const float* hidden_bias,
+            const float* output_weight);
+
+    /// @param weight, offset  size d_out
+    void set_query_map(
+            const std::vector<float>& weight,
+            const std::vector<float>& offset);
+};
+
+} // namespace faiss_bebr

@@ -103,8 +103,7 @@ void IndexBinarySDC::check_compatible_for_merge(
             nbits,
             other->layout.dim(),
             other->nbits);
-    FAISS_THROW_IF_NOT_MSG(
-            metric_type == other->metric_type, "metrics differ");
+    FAISS_THROW_IF_NOT_MSG(metric_type == other->metric_type, "metrics differ");
 }
 
 void IndexBinarySDC::merge_from(faiss::IndexBinary& otherIndex, idx_t add_id) {
@@ -153,13 +152,15 @@ struct WordBlock : BinaryBlock {
         for (size_t j = 0; j < n; j++) {
             uint64_t* group = words.data() + j / kGroup * kGroup * nwords;
             const uint8_t* bytes = code(ids[j]);
-            for (size_t w = 0; w < nwords; w++) {
-                uint64_t word = 0;
-                std::memcpy(
-                        &word,
-                        bytes + 8 * w,
-                        std::min<size_t>(8, index.code_size - 8 * w));
-                group[w * kGroup + j % kGroup] = word;
+            uint64_t* out = group + j % kGroup;
+            const size_t nwhole = index.code_size / 8;
+            for (size_t w = 0; w < nwhole; w++) {
+                std::memcpy(out + w * kGroup, bytes + 8 * w, 8);
+            }
+            if (nwhole < nwords) {
+                uint64_t& last = out[nwhole * kGroup];
+                last = 0;
+                std::memcpy(&last, bytes + 8 * nwhole, index.code_size % 8);
             }
         }
     }
@@ -358,8 +359,7 @@ void IndexBinarySDC::range_search(
         const faiss::SearchParameters* params) const {
     const bool is_ip = metric_type == METRIC_INNER_PRODUCT;
     // -INT_MIN does not fit, and no product is below INT_MIN + 1
-    const int32_t key_radius =
-            is_ip ? -std::max(radius, INT_MIN + 1) : radius;
+    const int32_t key_radius = is_ip ? -std::max(radius, INT_MIN + 1) : radius;
     with_scan_task(*this, n, x, params, [&](const ScanTask<int32_t>& task) {
         scan_range<int32_t>(
                 task,

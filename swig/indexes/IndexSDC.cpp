@@ -193,8 +193,7 @@ void IndexSDC::check_compatible_for_merge(
     FAISS_THROW_IF_NOT_MSG(
             layout == other->layout && scale_type == other->scale_type,
             "codes differ in plane widths or type of scale");
-    FAISS_THROW_IF_NOT_MSG(
-            metric_type == other->metric_type, "metrics differ");
+    FAISS_THROW_IF_NOT_MSG(metric_type == other->metric_type, "metrics differ");
     FAISS_THROW_IF_NOT_MSG(
             query_weight == other->query_weight &&
                     query_offset == other->query_offset,
@@ -268,10 +267,7 @@ struct SDCBlock : DocumentBlock<float> {
             uint32_t* hits,
             float* keys) override {
         const FloatKey key = queries.key(
-                index,
-                q,
-                scale.data(),
-                norm.empty() ? nullptr : norm.data());
+                index, q, scale.data(), norm.empty() ? nullptr : norm.data());
         return kernels.collect_float(
                 key, dots, ngroups * kGroup, threshold, hits, keys);
     }
@@ -363,15 +359,13 @@ struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
         for (size_t k = 0; k < n; k++) {
             scale[k] = get_scale(index, rows[k]);
         }
-        kernels.unpack_group(
-                index.layout.view(), rows, n, levels.data());
+        kernels.unpack_group(index.layout.view(), rows, n, levels.data());
         const bool is_l2 = index.metric_type == METRIC_L2;
         if (is_l2) {
             get_decoded_norms(index, levels.data(), scale, norm);
         }
         int32_t dots[kGroup];
-        kernels.dots(
-                index.d, query->levels.data(), 1, levels.data(), 1, dots);
+        kernels.dots(index.d, query->levels.data(), 1, levels.data(), 1, dots);
         uint32_t hits[kGroup];
         float keys[kGroup];
         // nothing is at infinity, so that the hits are all documents

@@ -2,8 +2,8 @@
 
 #ifdef __x86_64__
 
-#include <immintrin.h>
 #include <cstring>
+#include <immintrin.h>
 
 namespace faiss_bebr {
 
@@ -12,7 +12,12 @@ namespace {
 /// the 32 bits at p, of which `bytes` (0..4) may be read
 inline uint32_t load_bits32(const uint8_t* p, int bytes) {
     uint32_t bits = 0;
-    std::memcpy(&bits, p, bytes);
+    if (bytes == 4) {
+        // apart, as a copy of a known size is one instruction
+        std::memcpy(&bits, p, 4);
+    } else {
+        std::memcpy(&bits, p, bytes);
+    }
     return bits;
 }
 
@@ -23,10 +28,7 @@ inline int clamp(int x, int low, int high) {
 /// bit i of `bits` as byte i: 0 or 0xff
 inline __m256i spread_bits_u8x32(uint32_t bits) {
     const __m256i byte_of_lane = _mm256_setr_epi64x(
-            0,
-            0x0101010101010101,
-            0x0202020202020202,
-            0x0303030303030303);
+            0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     const __m256i bit_of_lane = _mm256_set1_epi64x(0x8040201008040201);
     const __m256i bytes = _mm256_shuffle_epi8(
             _mm256_set1_epi32(static_cast<int>(bits)), byte_of_lane);
@@ -92,8 +94,8 @@ void unpack_group(
 inline __m256i dot4_i32x8(__m256i levels, __m256i query) {
     const __m256i ones = _mm256_set1_epi16(1);
     const __m256i low = _mm256_and_si256(levels, _mm256_set1_epi8(0x7f));
-    const __m256i high = _mm256_and_si256(
-            _mm256_srli_epi16(levels, 7), _mm256_set1_epi8(1));
+    const __m256i high =
+            _mm256_and_si256(_mm256_srli_epi16(levels, 7), _mm256_set1_epi8(1));
     const __m256i dot_low =
             _mm256_madd_epi16(_mm256_maddubs_epi16(low, query), ones);
     const __m256i dot_high = _mm256_madd_epi16(
@@ -197,15 +199,44 @@ void dots(
 /// bits set in each 64-bit lane, by a table of nibbles
 inline __m256i popcount_u64x4(__m256i words) {
     const __m256i table = _mm256_setr_epi8(
-            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
-            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+            0,
+            1,
+            1,
+            2,
+            1,
+            2,
+            2,
+            3,
+            1,
+            2,
+            2,
+            3,
+            2,
+            3,
+            3,
+            4,
+            0,
+            1,
+            1,
+            2,
+            1,
+            2,
+            2,
+            3,
+            1,
+            2,
+            2,
+            3,
+            2,
+            3,
+            3,
+            4);
     const __m256i nibble = _mm256_set1_epi8(0x0f);
     const __m256i low =
             _mm256_shuffle_epi8(table, _mm256_and_si256(words, nibble));
     const __m256i high = _mm256_shuffle_epi8(
             table, _mm256_and_si256(_mm256_srli_epi16(words, 4), nibble));
-    return _mm256_sad_epu8(
-            _mm256_add_epi8(low, high), _mm256_setzero_si256());
+    return _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256());
 }
 
 void hamming(
@@ -280,8 +311,7 @@ size_t collect_float(
         if (key.doc_bias) {
             bias = _mm256_add_ps(bias, _mm256_loadu_ps(key.doc_bias + j));
         }
-        const __m256i dot =
-                _mm256_loadu_si256((const __m256i*)(dots + j));
+        const __m256i dot = _mm256_loadu_si256((const __m256i*)(dots + j));
         const __m256 product = _mm256_cvtepi32_ps(
                 _mm256_sub_epi32(_mm256_add_epi32(dot, dot), shift));
         const __m256 value = _mm256_add_ps(

@@ -3,14 +3,16 @@
 
 #pragma once
 
-#include <immintrin.h>
 #include <cstring>
+#include <immintrin.h>
 
 namespace faiss_bebr {
 
 namespace {
 
-/// NQ queries against NG groups: as many as the 32 registers hold
+/** NQ queries against NG groups: as many as the 32 registers hold. The loops
+ * over them must be unrolled, or GCC keeps the sums in memory.
+ */
 template <int NQ, int NG>
 inline void dots_tile(
         int dim,
@@ -19,30 +21,36 @@ inline void dots_tile(
         size_t ngroups,
         int32_t* dots) {
     __m512i sums[NQ][NG];
+#pragma GCC unroll 8
     for (int q = 0; q < NQ; q++) {
+#pragma GCC unroll 8
         for (int g = 0; g < NG; g++) {
             sums[q][g] = _mm512_setzero_si512();
         }
     }
     for (int i = 0; i < dim; i += 4) {
         __m512i docs[NG];
+#pragma GCC unroll 8
         for (int g = 0; g < NG; g++) {
-            docs[g] = _mm512_loadu_si512(
-                    levels + (size_t(g) * dim + i) * kGroup);
+            docs[g] =
+                    _mm512_loadu_si512(levels + (size_t(g) * dim + i) * kGroup);
         }
+#pragma GCC unroll 8
         for (int q = 0; q < NQ; q++) {
             int32_t dims;
             std::memcpy(&dims, queries + q * dim + i, 4);
             const __m512i query = _mm512_set1_epi32(dims);
+#pragma GCC unroll 8
             for (int g = 0; g < NG; g++) {
                 sums[q][g] = dot4_i32x16(sums[q][g], docs[g], query);
             }
         }
     }
+#pragma GCC unroll 8
     for (int q = 0; q < NQ; q++) {
+#pragma GCC unroll 8
         for (int g = 0; g < NG; g++) {
-            _mm512_storeu_si512(
-                    dots + (q * ngroups + g) * kGroup, sums[q][g]);
+            _mm512_storeu_si512(dots + (q * ngroups + g) * kGroup, sums[q][g]);
         }
     }
 }

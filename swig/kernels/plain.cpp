@@ -43,8 +43,7 @@ void dots(
                             c[2] * query[i + 2] + c[3] * query[i + 3];
                 }
             }
-            std::memcpy(
-                    dots + (q * ngroups + g) * kGroup, sums, sizeof(sums));
+            std::memcpy(dots + (q * ngroups + g) * kGroup, sums, sizeof(sums));
         }
     }
 }
@@ -67,8 +66,7 @@ void hamming(
                             group[w * kGroup + k] ^ query[w]);
                 }
             }
-            std::memcpy(
-                    dots + (q * ngroups + g) * kGroup, sums, sizeof(sums));
+            std::memcpy(dots + (q * ngroups + g) * kGroup, sums, sizeof(sums));
         }
     }
 }
@@ -82,8 +80,7 @@ size_t collect_float(
         float* keys) {
     size_t nhits = 0;
     for (size_t j = 0; j < n; j++) {
-        const float bias =
-                key.bias + (key.doc_bias ? key.doc_bias[j] : 0.0f);
+        const float bias = key.bias + (key.doc_bias ? key.doc_bias[j] : 0.0f);
         const float dot = static_cast<float>(2 * dots[j] - key.shift);
         const float value = bias + key.doc_scale[j] * (key.scale * dot);
         if (value < threshold) {

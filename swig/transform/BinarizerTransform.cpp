@@ -58,8 +58,7 @@ void add_product(
 
 void fill_rows(idx_t n, const std::vector<float>& row, float* y) {
     for (idx_t i = 0; i < n; i++) {
-        std::memcpy(
-                y + i * row.size(), row.data(), row.size() * sizeof(float));
+        std::memcpy(y + i * row.size(), row.data(), row.size() * sizeof(float));
     }
 }
 
@@ -114,11 +113,8 @@ BinarizerBlock make_block(
 
 } // namespace
 
-void BinarizerBlock::apply(
-        idx_t n,
-        const float* x,
-        float* y,
-        float* buffer) const {
+void BinarizerBlock::apply(idx_t n, const float* x, float* y, float* buffer)
+        const {
     fill_rows(n, skip_bias, y);
     add_product(n, d_in, d_out, x, skip_weight.data(), y);
     if (hidden == 0) {

@@ -58,12 +58,7 @@ struct IndexBinary {
             idx_t* labels,
             const SearchParameters* params = nullptr) const {
         check_uint8(numeric_type);
-        search(n,
-               static_cast<const uint8_t*>(x),
-               k,
-               distances,
-               labels,
-               params);
+        search(n, static_cast<const uint8_t*>(x), k, distances, labels, params);
     }
     virtual void range_search(
             idx_t n,

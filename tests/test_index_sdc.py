@@ -1,0 +1,494 @@
+"""IndexSDC against numpy, against FAISS's flat indexes over the decoded
+vectors, and inside FAISS."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import decode, encode, quantize_query
+
+import faiss_bebr
+
+L2, IP = faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT
+
+# equal and narrowing planes; dimensions that fill registers and that do not
+WIDTHS = [[8], [72, 72], [256, 256], [256, 64], [40, 40, 8], [136] * 8]
+WIDTHS += [[128] * 4, [264, 264, 128, 64, 8], [64] * 7]
+
+
+def random_vectors(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Values in and beyond (-2, 2), with zeros and grid points among them."""
+    x = rng.standard_normal((n, d)).astype(np.float32)
+    x[: n // 20] = np.round(x[: n // 20] * 4) / 4
+    x[n // 20 : n // 10] *= 10
+    x[n // 10 : n // 10 + 1] = 0
+    x[n // 10 + 1 : n // 10 + 2] = -0.0
+    return x
+
+
+def random_map(rng: np.random.Generator, d: int) -> tuple[np.ndarray, np.ndarray]:
+    weight = rng.random(d).astype(np.float32)
+    weight[0] = 0
+    return weight, (0.2 * rng.standard_normal(d)).astype(np.float32)
+
+
+def make_index(widths, metric=IP, query_map=None, scale_type=None):
+    index = faiss_bebr.IndexSDC(widths, metric)
+    if query_map:
+        index.set_query_map(*query_map)
+    if scale_type is not None:
+        index.scale_type = scale_type
+    return index
+
+
+def exact_distances(index, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Between the level-quantized queries and given vectors, float64."""
+    q = index.quantize_queries(queries).astype(np.float64)
+    v = vectors.astype(np.float64)
+    if index.metric_type == IP:
+        return q @ v.T
+    weight = faiss.vector_to_array(index.query_weight).astype(np.float64)
+    return (weight * (q[:, None] - v[None]) ** 2).sum(axis=2)
+
+
+def assert_nearest(index, D, I, distances) -> None:
+    """(D, I) are the best of each row of `distances`, best first.
+
+    Labels may differ from the float64 order only where distances agree to
+    float32 rounding.
+    """
+    k = D.shape[1]
+    tolerance = 3e-6 * max(np.abs(distances).max(), 1)
+    best = np.sort(distances if index.metric_type == L2 else -distances, axis=1)
+    best = best[:, :k] if index.metric_type == L2 else -best[:, :k]
+    np.testing.assert_allclose(D, best, rtol=0, atol=tolerance)
+    found = np.take_along_axis(distances, I, axis=1)
+    np.testing.assert_allclose(found, D, rtol=0, atol=tolerance)
+    assert all(len(set(row)) == k for row in I)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_codes_equal_reference(widths, cosine, mapped, rng):
+    x = random_vectors(rng, 300, widths[0])
+    query_map = random_map(rng, widths[0]) if mapped else None
+    scale_type = faiss_bebr.Scale_cosine if cosine else faiss_bebr.Scale_unbiased
+    index = make_index(widths, query_map=query_map, scale_type=scale_type)
+    codes = index.sa_encode(x)
+    weight = query_map[0] if query_map else None
+    planes, scale = encode(x, widths, weight, cosine=cosine)
+    assert codes.shape == (300, sum(widths) // 8 + 2)
+    assert index.sa_code_size() == index.code_size == codes.shape[1]
+    np.testing.assert_array_equal(codes[:, :-2], planes)
+    ours = codes[:, -2:].copy().view(np.uint16).ravel().astype(int)
+    # sums in another order may round to the neighbouring float16
+    assert np.abs(ours - scale.view(np.uint16).astype(int)).max() <= 1
+    np.testing.assert_allclose(index.sa_decode(codes), decode(codes, widths), rtol=1e-6)
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_search_equals_exact_distances(widths, mapped, metric, simd_level, rng):
+    x = random_vectors(rng, 600, widths[0])
+    queries = random_vectors(rng, 70, widths[0])
+    query_map = random_map(rng, widths[0]) if mapped else None
+    index = make_index(widths, metric, query_map)
+    index.add(x)
+    distances = exact_distances(index, queries, index.reconstruct_n())
+    for nq in (1, 7, 70):
+        D, I = index.search(queries[:nq], 12)
+        assert_nearest(index, D, I, distances[:nq])
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+def test_simd_levels_give_the_same_bits(metric, rng):
+    detected = faiss.SIMDConfig.get_level()
+    queries = random_vectors(rng, 65, 264)
+    index = make_index([264, 264, 128, 8], metric)
+    index.add(random_vectors(rng, 2000, 264))
+    expected = index.search(queries, 40)
+    names = {faiss_bebr.get_simd_level_name()}
+    try:
+        for level in range(detected):
+            if faiss.SIMDConfig.is_simd_level_available(level):
+                faiss.SIMDConfig.set_level(level)
+                names.add(faiss_bebr.get_simd_level_name())
+                for ours, theirs in zip(
+                    index.search(queries, 40), expected, strict=True
+                ):
+                    np.testing.assert_array_equal(ours, theirs)
+    finally:
+        faiss.SIMDConfig.set_level(detected)
+    assert "NONE" in names
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+def test_distances_are_those_of_flat_index(metric, rng):
+    index = make_index([64, 64], metric)
+    index.add(random_vectors(rng, 500, 64))
+    queries = random_vectors(rng, 20, 64)
+    flat = faiss.IndexFlat(64, metric)
+    flat.add(index.reconstruct_n())
+    D, I = index.search(queries, 500)
+    D_flat, I_flat = flat.search(index.quantize_queries(queries), 500)
+    tolerance = 1e-5 * np.abs(D_flat).max()
+    np.testing.assert_allclose(D, D_flat, rtol=0, atol=tolerance)
+    # the labels agree wherever the distance is no near tie
+    clear = np.abs(np.diff(D_flat, axis=1)) > 2 * tolerance
+    alone = clear[:, 1:] & clear[:, :-1]
+    np.testing.assert_array_equal(I[:, 1:-1][alone], I_flat[:, 1:-1][alone])
+
+
+def test_query_levels_equal_reference(rng):
+    queries = random_vectors(rng, 50, 72)
+    weight, offset = random_map(rng, 72)
+    index = make_index([72], IP, (weight, offset))
+    expected = quantize_query(weight * queries + offset)
+    np.testing.assert_allclose(index.quantize_queries(queries), expected, rtol=1e-6)
+    # for L2 the offset has no part and the weights are those of the metric
+    index = make_index([72], L2, (weight, offset))
+    mapped = quantize_query(weight * queries)
+    expected = np.divide(mapped, weight, out=mapped.copy(), where=weight > 0)
+    np.testing.assert_allclose(index.quantize_queries(queries), expected, rtol=1e-6)
+
+
+def test_shallow_codes_are_prefixes(rng):
+    x = random_vectors(rng, 100, 128)
+    deep = make_index([128] * 6).sa_encode(x)
+    for nbits in range(1, 6):
+        codes = make_index([128] * nbits).sa_encode(x)
+        np.testing.assert_array_equal(codes[:, :-2], deep[:, : 16 * nbits])
+
+
+def test_grid_input_is_decoded_exactly(rng):
+    levels = rng.integers(0, 8, (100, 64))
+    x = ((2 * levels - 7) / 4).astype(np.float32)
+    index = make_index([64] * 3)
+    np.testing.assert_array_equal(index.sa_decode(index.sa_encode(x)), x)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_shape(data):
+    widths = sorted(
+        data.draw(
+            st.lists(st.integers(1, 12).map(lambda w: 8 * w), min_size=1, max_size=8)
+        ),
+        reverse=True,
+    )
+    metric = data.draw(st.sampled_from([L2, IP]))
+    n = data.draw(st.integers(1, 60))
+    nq = data.draw(st.integers(1, 70))
+    k = data.draw(st.integers(1, 70))
+    magnitude = data.draw(st.sampled_from([0.01, 1.0, 3.0]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    x = (magnitude * rng.standard_normal((n, widths[0]))).astype(np.float32)
+    queries = (magnitude * rng.standard_normal((nq, widths[0]))).astype(np.float32)
+    index = make_index(widths, metric)
+    index.add(x)
+    D, I = index.search(queries, k)
+    distances = exact_distances(index, queries, index.reconstruct_n())
+    found = min(k, n)
+    assert_nearest(index, D[:, :found], I[:, :found], distances)
+    worst = np.finfo(np.float32).max if metric == L2 else np.finfo(np.float32).min
+    assert (I[:, found:] == -1).all()
+    assert (D[:, found:] == worst).all()
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+@pytest.mark.parametrize("nq", [1, 63, 64, 300])
+def test_threads_do_not_change_results(nq, metric, nthreads, rng):
+    index = make_index([64, 64], metric)
+    # few different documents, so that ties are the rule
+    index.add(np.tile(random_vectors(rng, 40, 64), (100, 1)))
+    queries = random_vectors(rng, nq, 64)
+    D, I = index.search(queries, 30)
+    keys = D if metric == L2 else -D
+    assert (np.diff(keys, axis=1) >= 0).all()
+    tied = np.diff(keys, axis=1) == 0
+    assert tied.any()
+    assert (np.diff(I, axis=1)[tied] > 0).all()
+    computer = index.get_distance_computer()
+    for q in range(min(nq, 5)):
+        computer.set_query(faiss.swig_ptr(queries[q]))
+        every = np.array([computer(i) for i in range(index.ntotal)], dtype=np.float32)
+        order = np.argsort(every if metric == L2 else -every, kind="stable")[:30]
+        np.testing.assert_array_equal(I[q], order)
+        np.testing.assert_array_equal(D[q], every[order])
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+@pytest.mark.parametrize("nq", [3, 100])
+def test_range_search_and_selector(metric, nq, rng):
+    index = make_index([64, 64], metric)
+    index.add(random_vectors(rng, 400, 64))
+    queries = random_vectors(rng, nq, 64)
+    D, I = index.search(queries, 400)
+    radius = float(np.median(D))
+    sel = faiss.IDSelectorRange(50, 350)
+    for params, allowed in (
+        (None, np.ones(400, dtype=bool)),
+        (faiss.SearchParameters(sel=sel), (np.arange(400) // 50 % 7) > 0),
+    ):
+        lims, D_range, I_range = index.range_search(queries, radius, params=params)
+        assert 0 < lims[-1] < nq * 400
+        for q in range(nq):
+            inside = (D[q] < radius if metric == L2 else D[q] > radius) & allowed[I[q]]
+            order = np.argsort(I[q][inside])
+            part = slice(lims[q], lims[q + 1])
+            np.testing.assert_array_equal(I_range[part], I[q][inside][order])
+            np.testing.assert_array_equal(D_range[part], D[q][inside][order])
+        k = int(allowed.sum())
+        D_sel, I_sel = index.search(queries, 400, params=params)
+        assert (I_sel[:, k:] == -1).all()
+        for q in range(nq):
+            keep = allowed[I[q]]
+            np.testing.assert_array_equal(I_sel[q, :k], I[q][keep])
+            np.testing.assert_array_equal(D_sel[q, :k], D[q][keep])
+
+
+def test_empty_index(rng):
+    index = make_index([64])
+    queries = random_vectors(rng, 20, 64)
+    assert (index.search(queries, 2)[1] == -1).all()
+    assert index.range_search(queries, -1.0)[0].tolist() == [0] * 21
+    index.add(queries[:0])
+    assert index.ntotal == 0
+    assert index.search(queries[:0], 2)[0].shape == (0, 2)
+
+
+def test_remove_merge_reset(rng):
+    x = random_vectors(rng, 200, 64)
+    index, other = make_index([64, 64]), make_index([64, 64])
+    index.add(x[:120])
+    other.add(x[120:])
+    codes = index.sa_encode(x)
+    index.merge_from(other)
+    assert (index.ntotal, other.ntotal) == (200, 0)
+    np.testing.assert_array_equal(index.reconstruct_n(), index.sa_decode(codes))
+    assert index.remove_ids(np.array([0, 7, 199])) == 3
+    left = np.delete(codes, [0, 7, 199], axis=0)
+    np.testing.assert_array_equal(index.reconstruct_n(), index.sa_decode(left))
+    index.reset()
+    assert index.ntotal == 0
+    index.add_sa_codes(left)
+    np.testing.assert_array_equal(index.reconstruct_n(), index.sa_decode(left))
+
+
+def test_merge_refuses_other_codes(rng):
+    index = make_index([64, 64])
+    index.add(random_vectors(rng, 40, 64))
+    others = [
+        make_index([64, 32]),
+        make_index([64, 64], L2),
+        make_index([64, 64], IP, random_map(rng, 64)),
+        make_index([64, 64], scale_type=faiss_bebr.Scale_cosine),
+        faiss.IndexFlat(64, IP),
+        index,
+    ]
+    for other in others:
+        if other is not index:
+            other.add(random_vectors(rng, 20, 64))
+        n = other.ntotal
+        with pytest.raises(RuntimeError):
+            index.merge_from(other)
+        assert (index.ntotal, other.ntotal) == (40, n)
+
+
+def test_search1_and_reconstruct(rng):
+    index = make_index([64, 64])
+    index.add(random_vectors(rng, 100, 64))
+    D, I, R = index.search_and_reconstruct(random_vectors(rng, 25, 64), 4)
+    decoded = index.reconstruct_n()
+    np.testing.assert_array_equal(R, decoded[I])
+    np.testing.assert_array_equal(index.reconstruct(3), decoded[3])
+    np.testing.assert_array_equal(index.reconstruct_batch([5, 1]), decoded[[5, 1]])
+    for key in (-1, 100):
+        with pytest.raises(ValueError, match="key"):
+            index.reconstruct(key)
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+def test_inside_faiss_containers(metric, rng):
+    x = random_vectors(rng, 300, 64)
+    queries = random_vectors(rng, 30, 64)
+    plain = make_index([64, 64], metric)
+    plain.add(x)
+    D, I = plain.search(queries, 6)
+
+    ids = rng.permutation(5000)[:300]
+    mapped = faiss.IndexIDMap2(make_index([64, 64], metric))
+    mapped.add_with_ids(x, ids)
+    D_map, I_map = mapped.search(queries, 6)
+    np.testing.assert_array_equal(D_map, D)
+    np.testing.assert_array_equal(I_map, ids[I])
+    np.testing.assert_array_equal(
+        mapped.reconstruct(int(ids[11])), plain.reconstruct(11)
+    )
+    sel = faiss.IDSelectorBatch(ids[:40])
+    I_sel = mapped.search(queries, 50, params=faiss.SearchParameters(sel=sel))[1]
+    assert set(I_sel.ravel()) == {-1, *ids[:40]}
+    mapped.remove_ids(ids[:40])
+    assert mapped.ntotal == 260
+
+    rotation = faiss.RandomRotationMatrix(64, 64)
+    rotation.init(5)
+    chained = faiss.IndexPreTransform(rotation, make_index([64, 64], metric))
+    chained.add(rotation.reverse_transform(x))
+    direct = make_index([64, 64], metric)
+    direct.add(rotation.apply(rotation.reverse_transform(x)))
+    back = rotation.reverse_transform(queries)
+    for ours, theirs in zip(
+        chained.search(back, 6), direct.search(rotation.apply(back), 6), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+    refined = faiss.IndexRefineFlat(make_index([64, 64], metric))
+    refined.train(x)
+    refined.add(x)
+    refined.k_factor = 20
+    exact = faiss.IndexFlat(64, metric)
+    exact.add(x)
+    found = refined.search(queries, 1)[1] == exact.search(queries, 1)[1]
+    assert found.mean() > 0.9
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_values(bad, rng):
+    x = random_vectors(rng, 1200, 64)
+    index = make_index([64])
+    index.add(x)
+    codes = index.sa_encode(x)
+    x[1100, 3] = bad
+    for call in (
+        lambda: index.add(x),
+        lambda: index.search(x, 2),
+        lambda: index.range_search(x, 1.0),
+        lambda: index.sa_encode(x),
+        lambda: index.quantize_queries(x),
+    ):
+        with pytest.raises(RuntimeError, match=r"x\[1100, 3\] is NaN or infinite"):
+            call()
+    assert index.ntotal == 1200
+    np.testing.assert_array_equal(index.reconstruct_n(), index.sa_decode(codes))
+
+
+def test_values_beyond_the_scale(rng):
+    index = make_index([64])
+    x = np.full((1, 64), 1e6, dtype=np.float32)
+    with pytest.raises(RuntimeError, match="too large"):
+        index.add(x)
+    assert index.ntotal == 0
+    index.add(x / 100)
+    np.testing.assert_allclose(index.reconstruct(0), 1e4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "method", ["add", "train", "search", "range_search", "assign", "sa_encode"]
+)
+def test_bad_vectors(method, rng):
+    index = make_index([64])
+    more = {"search": (3,), "range_search": (0.5,), "assign": (3,)}.get(method, ())
+    x = random_vectors(rng, 20, 64)
+    for bad, error in (
+        (x[:, :-8], ValueError),
+        (x[0], ValueError),
+        (x[None], ValueError),
+        (x.tolist(), TypeError),
+        (x.astype(str), TypeError),
+        (x.astype(complex), TypeError),
+        (None, TypeError),
+    ):
+        with pytest.raises(error, match="x must"):
+            getattr(index, method)(bad, *more)
+    assert index.ntotal == 0
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, None, True])
+def test_bad_k(k, rng):
+    index = make_index([64])
+    for method in ("search", "assign", "search_and_reconstruct"):
+        with pytest.raises((ValueError, TypeError), match="k must be"):
+            getattr(index, method)(random_vectors(rng, 20, 64), k)
+    with pytest.raises(RuntimeError, match="k must be positive"):
+        # what a container of FAISS would hit
+        index.search_c(0, None, -1, None, None, None)
+
+
+def test_codes_of_another_depth(rng):
+    codes = make_index([64] * 3).sa_encode(random_vectors(rng, 20, 64))
+    index = make_index([64] * 2)
+    for method in ("add_sa_codes", "sa_decode"):
+        with pytest.raises(ValueError, match=r"codes must have shape \(n, .* = 18\)"):
+            getattr(index, method)(codes)
+    assert index.ntotal == 0
+
+
+def test_outputs_must_be_writeable(rng):
+    index = make_index([64])
+    index.add(random_vectors(rng, 20, 64))
+    D = np.zeros((2, 3), dtype=np.float32)
+    D.flags.writeable = False
+    with pytest.raises(ValueError, match="D is read-only"):
+        index.search(random_vectors(rng, 20, 64)[:2], 3, D=D)
+    recons = np.zeros(64, dtype=np.float32)
+    recons.flags.writeable = False
+    with pytest.raises(ValueError, match="x is read-only"):
+        index.reconstruct(0, recons)
+
+
+def test_arrays_of_any_memory_order_and_dtype(rng):
+    x = random_vectors(rng, 100, 64)
+    index, expected = make_index([64, 64]), make_index([64, 64])
+    expected.add(x)
+    index.add(np.asfortranarray(x.astype(np.float64)))
+    np.testing.assert_array_equal(index.reconstruct_n(), expected.reconstruct_n())
+    read_only = x[::3].copy()
+    read_only.flags.writeable = False
+    for queries in (x[::3], np.asfortranarray(x[::3]), read_only):
+        for ours, theirs in zip(
+            index.search(queries, 5), expected.search(x[::3].copy(), 5), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (64, 0),
+        (64, 9),
+        (63, 1),
+        (0, 1),
+        (-8, 1),
+        (32776, 1),
+        ([],),
+        ([64, 72],),
+        ([64, 0],),
+        ([64, 12],),
+        ([8] * 9,),
+        (64, 2, faiss.METRIC_L1),
+    ],
+)
+def test_bad_constructor_arguments(arguments):
+    with pytest.raises(RuntimeError, match="nbits|width|metric"):
+        faiss_bebr.IndexSDC(*arguments)
+
+
+def test_bad_query_map():
+    index = make_index([64])
+    ones, zeros = np.ones(64), np.zeros(64)
+    for weight, offset in (
+        (ones[:-1], zeros),
+        (ones, zeros[:-1]),
+        (-ones, zeros),
+        (ones * np.nan, zeros),
+        (ones, zeros + np.inf),
+    ):
+        with pytest.raises(RuntimeError, match="weight|offset"):
+            index.set_query_map(weight, offset)
+    np.testing.assert_array_equal(faiss.vector_to_array(index.query_weight), ones)

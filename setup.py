@@ -17,7 +17,6 @@ import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -25,39 +24,10 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-SWIG_DIR = Path("swig")
 VERSIONS = runpy.run_path(str(ROOT / "faiss_bebr" / "_versions.py"))
+BUILD = runpy.run_path(str(ROOT / "build_flags.py"))
+SWIG_DIR = BUILD["SWIG_DIR"]
 STABLE_ABI = "0x030A0000"  # Python 3.10
-
-AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpopcnt"]
-# one file per instruction set, chosen at run time by kernels/dispatch.cpp
-KERNEL_FLAGS = {
-    "avx2.cpp": ["-mavx2"],
-    "avx512.cpp": AVX512,
-    "avx512_vnni.cpp": [*AVX512, "-mavx512vnni"],
-    "avx512_vpopcntdq.cpp": [*AVX512, "-mavx512vpopcntdq"],
-}
-COMPILE_FLAGS = [
-    "-std=c++17",
-    "-O3",
-    "-fopenmp",
-    # all instruction sets have to give the same bits
-    "-ffp-contract=off",
-    "-Wall",
-    # GCC 12 warns about its own AVX512 headers
-    "-Wno-maybe-uninitialized",
-]
-
-
-def find_libfaiss() -> Path:
-    """Path of the faiss-cpu wheel's libfaiss.so, without importing faiss."""
-    spec = find_spec("faiss")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("building faiss_bebr needs faiss-cpu: pip install faiss-cpu")
-    path = Path(list(spec.submodule_search_locations)[0]) / "libfaiss.so"
-    if not path.exists():
-        raise SystemExit(f"{path} does not exist: faiss_bebr needs the faiss-cpu wheel")
-    return path
 
 
 def faiss_versions() -> tuple[str, ...]:
@@ -90,6 +60,7 @@ def run_swig() -> None:
             *command,
             "-c++",
             "-python",
+            "-doxygen",
             "-DSWIGWORDSIZE64",
             "-Iswig/include",
             "-Iswig",
@@ -125,20 +96,20 @@ class BuildVariants(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         def compile_one(source: str) -> list[str]:
-            flags = [*COMPILE_FLAGS, *KERNEL_FLAGS.get(Path(source).name, [])]
+            kernel_flags = BUILD["KERNEL_FLAGS"].get(Path(source).name, [])
             return self.compiler.compile(
                 [source],
                 output_dir=str(Path(self.build_temp) / ext.name),
                 macros=ext.define_macros,
                 include_dirs=ext.include_dirs,
-                extra_postargs=flags,
+                extra_postargs=[*BUILD["COMPILE_FLAGS"], *kernel_flags],
                 depends=ext.depends,
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = [o for part in pool.map(compile_one, ext.sources) for o in part]
         self.compiler.link_shared_object(
-            [*objects, str(find_libfaiss())],
+            [*objects, str(BUILD["find_libfaiss"]())],
             self.get_ext_fullpath(ext.name),
             extra_postargs=["-Wl,-z,now"],
             target_lang="c++",
@@ -146,26 +117,16 @@ class BuildVariants(build_ext):
 
 
 def make_extension(version: str) -> Extension:
-    major, minor, patch = version.split(".")
     macros: list[tuple[str, str | None]] = [
         ("Py_LIMITED_API", STABLE_ABI),
         ("FAISS_BEBR_COMPILED_VERSION", f'"{version}"'),
     ]
     include_dir = os.environ.get("FAISS_INCLUDE_DIR")
     if not include_dir:
-        macros += [
-            ("FAISS_VERSION_MAJOR", major),
-            ("FAISS_VERSION_MINOR", minor),
-            ("FAISS_VERSION_PATCH", patch),
-        ]
-    sources = [
-        str(path)
-        for folder in ("codes", "indexes", "kernels", "transform")
-        for path in sorted((SWIG_DIR / folder).glob("*.cpp"))
-    ]
+        macros += BUILD["version_macros"](version)
     return Extension(
         f"faiss_bebr.{VERSIONS['variant_package'](version)}._swigfaiss_bebr",
-        sources=[str(SWIG_DIR / "swigfaiss_bebr_wrap.cpp"), *sources],
+        sources=[str(SWIG_DIR / "swigfaiss_bebr_wrap.cpp"), *BUILD["SOURCES"]],
         include_dirs=[str(SWIG_DIR), include_dir or str(SWIG_DIR / "include")],
         define_macros=macros,
         depends=[str(path) for path in sorted(SWIG_DIR.rglob("*.h"))],
@@ -175,8 +136,6 @@ def make_extension(version: str) -> Extension:
 
 if platform.system() != "Linux":
     raise SystemExit("faiss_bebr builds on Linux only, for the wheel's libfaiss.so")
-if platform.machine() != "x86_64":
-    KERNEL_FLAGS.clear()
 
 setup(
     ext_modules=[make_extension(version) for version in faiss_versions()],

@@ -186,7 +186,7 @@ def _handle_index_binary_sdc() -> None:
         *,
         params: Any = None,
         D: np.ndarray | None = None,
-        I: np.ndarray | None = None,  # noqa: E741
+        I: np.ndarray | None = None,
         R: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Find the k nearest codes and return them too.
@@ -213,7 +213,7 @@ def _handle_index_binary_sdc() -> None:
         """
         n = len(x)
         D = np.empty((n, k), dtype=np.int32) if D is None else D
-        I = np.empty((n, k), dtype=np.int64) if I is None else I  # noqa: E741
+        I = np.empty((n, k), dtype=np.int64) if I is None else I
         R = np.empty((n, k, self.code_size), dtype=np.uint8) if R is None else R
         for name, array, shape in (
             ("D", D, (n, k)),

@@ -1,0 +1,56 @@
+"""Ctrl-C stops a long search, and leaves the index as it was."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PROGRAM = """
+    import sys
+    import time
+    import faiss
+    import numpy as np
+    import faiss_bebr
+
+    kind, nq = sys.argv[1], int(sys.argv[2])
+    rng = np.random.default_rng(0)
+    if kind == "binary":
+        index = faiss_bebr.IndexBinarySDC(2048, 2)
+        index.add(rng.integers(0, 256, (30_000, 256), dtype=np.uint8))
+        queries = rng.integers(0, 256, (nq, 256), dtype=np.uint8)
+    else:
+        index = faiss_bebr.IndexSDC(1024, 2)
+        index.add(rng.standard_normal((30_000, 1024), dtype=np.float32))
+        queries = rng.standard_normal((nq, 1024), dtype=np.float32)
+    before = index.search(queries[:3], 5)
+    print("ready", flush=True)
+    start = time.perf_counter()
+    try:
+        while True:
+            index.search(queries, 5)
+    except KeyboardInterrupt:
+        seconds = time.perf_counter() - start
+        after = index.search(queries[:3], 5)
+        same = all((a == b).all() for a, b in zip(before, after))
+        print("interrupted", same, index.ntotal, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["binary", "float"])
+@pytest.mark.parametrize("nq", [4, 20_000])
+def test_interrupt(kind, nq):
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), kind, str(nq)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert output == "interrupted True 30000\n"

@@ -1,0 +1,54 @@
+"""How the C++ part is compiled, for setup.py and the C++ tests.
+
+Both load this file with runpy: a build under PEP 517 does not have this folder
+on its path.
+"""
+
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+
+SWIG_DIR = Path("swig")
+SOURCES = [
+    str(path.relative_to(Path(__file__).parent))
+    for folder in ("codes", "indexes", "kernels", "transform")
+    for path in sorted((Path(__file__).parent / SWIG_DIR / folder).glob("*.cpp"))
+]
+
+AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpopcnt"]
+# one file per instruction set, chosen at run time by kernels/dispatch.cpp
+KERNEL_FLAGS = {
+    "avx2.cpp": ["-mavx2"],
+    "avx512.cpp": AVX512,
+    "avx512_vnni.cpp": [*AVX512, "-mavx512vnni"],
+    "avx512_vpopcntdq.cpp": [*AVX512, "-mavx512vpopcntdq"],
+}
+if platform.machine() != "x86_64":
+    KERNEL_FLAGS.clear()
+COMPILE_FLAGS = [
+    "-std=c++17",
+    "-O3",
+    "-fopenmp",
+    # all instruction sets have to give the same bits
+    "-ffp-contract=off",
+    "-Wall",
+    # GCC 12 warns about its own AVX512 headers
+    "-Wno-maybe-uninitialized",
+]
+
+
+def version_macros(version: str) -> list[tuple[str, str]]:
+    """What the declarations of swig/include need to know."""
+    parts = zip(("MAJOR", "MINOR", "PATCH"), version.split("."), strict=True)
+    return [(f"FAISS_VERSION_{part}", number) for part, number in parts]
+
+
+def find_libfaiss() -> Path:
+    """Path of the faiss-cpu wheel's libfaiss.so, without importing faiss."""
+    spec = find_spec("faiss")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("building faiss_bebr needs faiss-cpu: pip install faiss-cpu")
+    path = Path(list(spec.submodule_search_locations)[0]) / "libfaiss.so"
+    if not path.exists():
+        raise SystemExit(f"{path} does not exist: faiss_bebr needs the faiss-cpu wheel")
+    return path

@@ -28,6 +28,7 @@ if platform.machine() != "x86_64":
 COMPILE_FLAGS = [
     "-std=c++17",
     "-O3",
+    "-g0",
     "-fopenmp",
     # all instruction sets have to give the same bits
     "-ffp-contract=off",

@@ -94,12 +94,14 @@ class BuildVariants(build_ext):
                 Path(self.get_ext_fullpath(ext.name)).parent.mkdir(exist_ok=True)
         super().run()
 
-    def build_extension(self, ext: Extension) -> None:
+    def compile_all(self, sources: list[str], ext: Extension, folder: str) -> list[str]:
+        """Compile to build_temp/folder; the paths of the objects."""
+
         def compile_one(source: str) -> list[str]:
             kernel_flags = BUILD["KERNEL_FLAGS"].get(Path(source).name, [])
             return self.compiler.compile(
                 [source],
-                output_dir=str(Path(self.build_temp) / ext.name),
+                output_dir=str(Path(self.build_temp) / folder),
                 macros=ext.define_macros,
                 include_dirs=ext.include_dirs,
                 extra_postargs=[*BUILD["COMPILE_FLAGS"], *kernel_flags],
@@ -107,7 +109,18 @@ class BuildVariants(build_ext):
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = [o for part in pool.map(compile_one, ext.sources) for o in part]
+            return [o for part in pool.map(compile_one, sources) for o in part]
+
+    def build_extensions(self) -> None:
+        # these know nothing of FAISS, so one object serves all variants
+        first = self.extensions[0]
+        kernels = [s for s in first.sources if Path(s).name in BUILD["KERNEL_FLAGS"]]
+        self.kernel_objects = self.compile_all(kernels, first, "kernels")
+        super().build_extensions()
+
+    def build_extension(self, ext: Extension) -> None:
+        sources = [s for s in ext.sources if Path(s).name not in BUILD["KERNEL_FLAGS"]]
+        objects = self.compile_all(sources, ext, ext.name) + self.kernel_objects
         self.compiler.link_shared_object(
             [*objects, str(BUILD["find_libfaiss"]())],
             self.get_ext_fullpath(ext.name),

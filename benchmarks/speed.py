@@ -1,0 +1,116 @@
+"""Queries a second as ratios to FAISS's indexes, on WordNet/MiniLM.
+
+Each pair is searched in turn, A B A B ..., in one process; printed are the
+medians and the ratio of the medians, with the least and the largest ratio of a
+round. One thread and 1000 queries at once unless said otherwise.
+
+    python benchmarks/speed.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import faiss
+import numpy as np
+import wordnet
+
+import faiss_bebr
+
+
+def seconds_of_search(index: Any, queries: np.ndarray, k: int) -> float:
+    start = time.perf_counter()
+    index.search(queries, k)
+    return time.perf_counter() - start
+
+
+def compare(
+    names: tuple[str, str],
+    indexes: tuple[Any, Any],
+    queries: np.ndarray,
+    *,
+    rounds: int,
+    k: int = 10,
+) -> None:
+    """Print queries a second of two indexes and their ratio."""
+    for index in indexes:
+        seconds_of_search(index, queries, k)
+    seconds = np.array(
+        [
+            [seconds_of_search(index, queries, k) for index in indexes]
+            for _ in range(rounds)
+        ]
+    )
+    ours, theirs = len(queries) / np.median(seconds, axis=0)
+    ratios = seconds[:, 1] / seconds[:, 0]
+    print(
+        f"{names[0]:22} {ours:9.0f} q/s   {names[1]:16} {theirs:9.0f} q/s   "
+        f"ratio {ours / theirs:5.2f} ({ratios.min():.2f} to {ratios.max():.2f})",
+        flush=True,
+    )
+
+
+def float_pair(data: wordnet.Embeddings) -> tuple[Any, Any]:
+    """IndexSDC of 2 bits and PQ128x4fs over the same 256-dimensional vectors.
+
+    How codes were trained has no part in the speed of a scan, so a random
+    projection does for both.
+    """
+    projection = faiss.RandomRotationMatrix(data.documents.shape[1], 256)
+    projection.init(123)
+    x = projection.apply(data.documents)
+    sdc = faiss_bebr.IndexSDC(256, 2, faiss.METRIC_INNER_PRODUCT)
+    sdc.add(x / x.std())
+    product = faiss.index_factory(256, "PQ128x4fs", faiss.METRIC_INNER_PRODUCT)
+    product.train(x[:20_000])
+    product.add(x)
+    return faiss.IndexPreTransform(projection, sdc), faiss.IndexPreTransform(
+        projection, product
+    )
+
+
+def binary_pair(data: wordnet.Embeddings) -> tuple[Any, Any, np.ndarray]:
+    """Sign codes of 256 bits in both kinds of index, and of the queries."""
+    codes = np.packbits(data.documents[:, :256] >= 0, axis=1, bitorder="little")
+    queries = np.packbits(
+        data.reported_queries[:, :256] >= 0, axis=1, bitorder="little"
+    )
+    ours, theirs = faiss_bebr.IndexBinarySDC(256, 1), faiss.IndexBinaryFlat(256)
+    ours.add(codes)
+    theirs.add(codes)
+    return ours, theirs, queries
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--queries", type=int, default=1000)
+    arguments = parser.parse_args()
+
+    faiss.omp_set_num_threads(arguments.threads)
+    data = wordnet.load()
+    print(
+        f"{len(data.documents)} documents, {arguments.queries} queries at once, "
+        f"{arguments.threads} thread(s), {arguments.rounds} rounds, kernels "
+        f"{faiss_bebr.get_simd_level_name()}, faiss-cpu {faiss.__version__}"
+    )
+    compare(
+        ("SDC2, 256 dimensions", "PQ128x4fs"),
+        float_pair(data),
+        data.reported_queries[: arguments.queries],
+        rounds=arguments.rounds,
+    )
+    ours, theirs, queries = binary_pair(data)
+    compare(
+        ("IndexBinarySDC 256x1", "IndexBinaryFlat"),
+        (ours, theirs),
+        queries[: arguments.queries],
+        rounds=arguments.rounds,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -133,7 +133,7 @@ def _handle_index_sdc() -> None:
             # the index may need it until it is trained
             self.referenced_objects = [args[0]]
 
-    def quantize_queries(self: Any, x: np.ndarray) -> np.ndarray:
+    def replacement_quantize_queries(self: Any, x: np.ndarray) -> np.ndarray:
         """The level-quantized queries that `search` compares with documents.
 
         Parameters
@@ -154,8 +154,9 @@ def _handle_index_sdc() -> None:
         return q
 
     IndexSDC.__init__ = __init__
-    IndexSDC.quantize_queries_c = IndexSDC.quantize_queries
-    IndexSDC.quantize_queries = quantize_queries
+    class_wrappers.replace_method(
+        IndexSDC, "quantize_queries", replacement_quantize_queries
+    )
     _add_checks(
         IndexSDC,
         _check_float_vectors,
@@ -299,7 +300,9 @@ def _block_arrays(
 def _handle_binarizer_transform() -> None:
     class_wrappers.handle_VectorTransform(BinarizerTransform)
 
-    def set_binarization_block(self: Any, t: int, *arrays: np.ndarray) -> None:
+    def replacement_set_binarization_block(
+        self: Any, t: int, *arrays: np.ndarray
+    ) -> None:
         """Set the block W_t of the network.
 
         Parameters
@@ -322,7 +325,9 @@ def _handle_binarizer_transform() -> None:
         hidden, checked = _block_arrays(self.d_in, widths.at(t), *arrays)
         self.set_binarization_block_c(t, hidden, *map(swig_ptr, checked))
 
-    def set_reconstruction_block(self: Any, t: int, *arrays: np.ndarray) -> None:
+    def replacement_set_reconstruction_block(
+        self: Any, t: int, *arrays: np.ndarray
+    ) -> None:
         """Set the block R_t; as `set_binarization_block` with d_out for d_in
         and d_in for m_t."""
         nplanes = self.layout.plane_widths.size()
@@ -331,7 +336,7 @@ def _handle_binarizer_transform() -> None:
         hidden, checked = _block_arrays(self.d_out, self.d_in, *arrays)
         self.set_reconstruction_block_c(t, hidden, *map(swig_ptr, checked))
 
-    def encode(self: Any, x: np.ndarray) -> np.ndarray:
+    def replacement_encode(self: Any, x: np.ndarray) -> np.ndarray:
         """Packed codes of all planes, for IndexBinarySDC.
 
         Parameters
@@ -351,10 +356,12 @@ def _handle_binarizer_transform() -> None:
         self.encode_c(len(x), swig_ptr(x), swig_ptr(codes))
         return codes
 
-    for method in (set_binarization_block, set_reconstruction_block, encode):
-        name = method.__name__
-        setattr(BinarizerTransform, name + "_c", getattr(BinarizerTransform, name))
-        setattr(BinarizerTransform, name, method)
+    for name, replacement in (
+        ("set_binarization_block", replacement_set_binarization_block),
+        ("set_reconstruction_block", replacement_set_reconstruction_block),
+        ("encode", replacement_encode),
+    ):
+        class_wrappers.replace_method(BinarizerTransform, name, replacement)
 
     def check_d_in(transform: Any, arguments: dict[str, Any]) -> None:
         check_matrix("x", arguments["x"], transform.d_in, "d_in")

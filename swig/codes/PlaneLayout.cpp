@@ -49,12 +49,12 @@ PlaneLayout PlaneLayout::uniform(int m, int nbits) {
 
 void PlaneLayout::quantize(const float* x, uint8_t* levels) const {
     const int n = nplanes();
-    // multiplying by a power of two is exact, so that a value just below 0
-    // falls below 0
     const float steps_per_one = std::ldexp(1.0f, n - 2);
     const float half = static_cast<float>(1 << (n - 1));
     for (int i = 0; i < dim(); i++) {
         float cell = std::floor(x[i] * steps_per_one);
+        // half of the least denormal rounds to 0, but is on the other side
+        cell = x[i] < 0 ? std::min(cell, -1.0f) : cell;
         cell = std::min(std::max(cell, -half), half - 1);
         // a dimension's planes are the upper bits of level_base
         levels[i] = static_cast<uint8_t>(cell + half) & level_base[i];

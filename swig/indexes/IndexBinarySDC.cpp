@@ -1,5 +1,6 @@
 #include "indexes/IndexBinarySDC.h"
 
+#include "codes/check_arguments.h"
 #include "indexes/block_scan.h"
 #include "kernels/SDCKernels.h"
 
@@ -30,9 +31,9 @@ IndexBinarySDC::IndexBinarySDC(
     FAISS_THROW_IF_NOT_FMT(
             d_in > 0 && d_in % (8 * nbits) == 0 &&
                     d_in / nbits <= PlaneLayout::max_dim,
-            "d must be nbits times a multiple of 8 of at most %d, got %d",
+            "d must be nbits times a multiple of 8 of at most %d, got %zd",
             PlaneLayout::max_dim,
-            int(d_in));
+            size_t(d_in));
     FAISS_THROW_IF_NOT_MSG(
             metric == METRIC_L2 || metric == METRIC_INNER_PRODUCT,
             "metric must be METRIC_L2 or METRIC_INNER_PRODUCT");
@@ -40,7 +41,7 @@ IndexBinarySDC::IndexBinarySDC(
 }
 
 void IndexBinarySDC::add(idx_t n, const uint8_t* x) {
-    FAISS_THROW_IF_NOT_FMT(n >= 0, "n must not be negative, got %d", int(n));
+    FAISS_THROW_IF_NOT_MSG(n >= 0, "n must not be negative");
     codes.insert(codes.end(), x, x + n * code_size);
     ntotal += n;
 }
@@ -62,12 +63,7 @@ void IndexBinarySDC::reconstruct(idx_t key, uint8_t* recons) const {
 }
 
 void IndexBinarySDC::reconstruct_n(idx_t i0, idx_t ni, uint8_t* recons) const {
-    FAISS_THROW_IF_NOT_FMT(
-            ni >= 0 && (ni == 0 || (i0 >= 0 && i0 + ni <= ntotal)),
-            "vectors %zd to %zd are not in 0..%zd",
-            size_t(i0),
-            size_t(i0 + ni - 1),
-            size_t(ntotal - 1));
+    check_id_range(i0, ni, ntotal);
     if (ni > 0) {
         std::memcpy(recons, codes.data() + i0 * code_size, ni * code_size);
     }
@@ -158,9 +154,11 @@ struct WordBlock : BinaryBlock {
                 std::memcpy(out + w * kGroup, bytes + 8 * w, 8);
             }
             if (nwhole < nwords) {
-                uint64_t& last = out[nwhole * kGroup];
-                last = 0;
-                std::memcpy(&last, bytes + 8 * nwhole, index.code_size % 8);
+                // the bytes past the code stay 0
+                std::memcpy(
+                        out + nwhole * kGroup,
+                        bytes + 8 * nwhole,
+                        index.code_size % 8);
             }
         }
     }

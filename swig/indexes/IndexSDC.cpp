@@ -1,6 +1,6 @@
 #include "indexes/IndexSDC.h"
 
-#include "codes/check_finite.h"
+#include "codes/check_arguments.h"
 #include "codes/float16.h"
 #include "indexes/block_scan.h"
 #include "indexes/sdc_queries.h"
@@ -104,6 +104,7 @@ void IndexSDC::train(idx_t, const float*) {
 
 void IndexSDC::add(idx_t n, const float* x) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    FAISS_THROW_IF_NOT_MSG(n >= 0, "n must not be negative");
     std::vector<uint8_t> fresh(n * code_size);
     sa_encode(n, x, fresh.data());
     add_sa_codes(n, fresh.data(), nullptr);
@@ -170,6 +171,11 @@ void IndexSDC::sa_decode(idx_t n, const uint8_t* bytes, float* x) const {
             }
         }
     }
+}
+
+void IndexSDC::reconstruct_n(idx_t i0, idx_t ni, float* recons) const {
+    check_id_range(i0, ni, ntotal);
+    sa_decode(ni, codes.data() + i0 * code_size, recons);
 }
 
 void IndexSDC::quantize_queries(idx_t n, const float* x, float* q) const {

@@ -85,8 +85,11 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// takes the query's map from a trained binarizer; the vectors are not used
     void train(idx_t n, const float* x) override;
 
-    /// nothing changes if a value is not finite
+    /// nothing changes when it throws, for a value that is not finite or too
+    /// large for the scale
     void add(idx_t n, const float* x) override;
+
+    void reconstruct_n(idx_t i0, idx_t ni, float* recons) const override;
 
     void search(
             idx_t n,

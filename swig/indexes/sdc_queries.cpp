@@ -1,7 +1,9 @@
 #include "indexes/sdc_queries.h"
 
-#include "codes/check_finite.h"
+#include "codes/check_arguments.h"
 #include "codes/float16.h"
+
+#include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
 #include <cmath>
@@ -31,10 +33,14 @@ LevelQueries::LevelQueries(const IndexSDC& index, size_t n, const float* x)
             }
             max_abs = std::max(max_abs, std::fabs(mapped[j]));
         }
-        if (max_abs == 0) {
-            continue; // all levels are 0
-        }
+        FAISS_THROW_IF_NOT_FMT(
+                std::isfinite(max_abs),
+                "x[%zd] overflows in the query's map",
+                i);
         step[i] = max_abs / 127;
+        if (step[i] == 0) {
+            continue; // zero or denormal: all levels are 0
+        }
         int8_t* row = levels.data() + i * d;
         for (int j = 0; j < d; j++) {
             const float level = std::nearbyint(mapped[j] / step[i]);

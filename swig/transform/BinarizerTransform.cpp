@@ -1,6 +1,6 @@
 #include "transform/BinarizerTransform.h"
 
-#include "codes/check_finite.h"
+#include "codes/check_arguments.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/FaissAssert.h>

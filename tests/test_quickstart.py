@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -40,17 +41,17 @@ def count():
 '''
 
 
-class CountingModel:
+class RecordingModel:
     """Stands in for SentenceTransformer: embeds a text as its length, twice."""
 
     def __init__(self) -> None:
-        self.num_encoded = 0
+        self.encoded: set[str] = set()
 
     def tokenizer(self, texts: list[str]) -> dict[str, list[list[str]]]:
         return {"input_ids": [list(text) for text in texts]}
 
     def encode(self, texts: list[str], batch_size: int) -> np.ndarray:
-        self.num_encoded += len(texts)
+        self.encoded.update(texts)
         return np.array([[len(text)] * 2 for text in texts], dtype=np.float32)
 
 
@@ -60,6 +61,7 @@ def corpus(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.delitem(sys.modules, "corpus", raising=False)
     module = importlib.import_module("corpus")
     monkeypatch.setattr(module, "version", lambda package: "1")
+    monkeypatch.setattr(module, "_one_core_workers", lambda: ThreadPoolExecutor(2))
     return module
 
 
@@ -138,7 +140,7 @@ def test_collect_says_how_many_texts_it_found_when_too_few(
 
 def test_embed_returns_rows_in_the_order_of_the_texts(corpus: ModuleType) -> None:
     texts = ["x" * (i * 37 % 101) for i in range(150)]  # three batches, unsorted
-    x = corpus.embed(CountingModel(), texts)
+    x = corpus.embed(RecordingModel(), texts)
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x[:, 0], [len(text) for text in texts])
 
@@ -146,21 +148,23 @@ def test_embed_returns_rows_in_the_order_of_the_texts(corpus: ModuleType) -> Non
 def test_embeddings_are_made_once_and_anew_for_a_changed_corpus(
     corpus: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    model = CountingModel()
-    first = corpus.cached_embeddings(model, ["a", "bc"], tmp_path / "new")
-    again = corpus.cached_embeddings(model, ["a", "bc"], tmp_path / "new")
+    folder = tmp_path / "new"
+    first = corpus.cached_embeddings(RecordingModel(), ["a", "bc"], folder)
+    idle = RecordingModel()
+    again = corpus.cached_embeddings(idle, ["a", "bc"], folder)
     np.testing.assert_array_equal(first, again)
-    assert model.num_encoded == 2
+    assert not idle.encoded
     # the same characters, split in other places
-    other = corpus.cached_embeddings(model, ["ab", "c"], tmp_path / "new")
+    other = corpus.cached_embeddings(RecordingModel(), ["ab", "c"], folder)
     np.testing.assert_array_equal(other, [[2, 2], [1, 1]])
     monkeypatch.setattr(corpus, "version", lambda package: "2")
-    corpus.cached_embeddings(model, ["ab", "c"], tmp_path / "new")
-    assert model.num_encoded == 6
+    newer = RecordingModel()
+    corpus.cached_embeddings(newer, ["ab", "c"], folder)
+    assert newer.encoded == {"ab", "c"}
 
 
 def test_a_damaged_cache_is_made_anew(corpus: ModuleType, tmp_path: Path) -> None:
-    model = CountingModel()
+    model = RecordingModel()
     x = corpus.cached_embeddings(model, ["a", "bc"], tmp_path)
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
@@ -174,8 +178,7 @@ def test_a_damaged_cache_is_made_anew(corpus: ModuleType, tmp_path: Path) -> Non
 def test_an_interrupted_write_leaves_the_old_cache_and_nothing_else(
     corpus: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    model = CountingModel()
-    x = corpus.cached_embeddings(model, ["a", "bc"], tmp_path)
+    x = corpus.cached_embeddings(RecordingModel(), ["a", "bc"], tmp_path)
 
     def interrupt(file_number: int) -> None:
         raise KeyboardInterrupt
@@ -183,10 +186,10 @@ def test_an_interrupted_write_leaves_the_old_cache_and_nothing_else(
     with monkeypatch.context() as patch:
         patch.setattr(corpus.os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            corpus.cached_embeddings(model, ["something else"], tmp_path)
+            corpus.cached_embeddings(RecordingModel(), ["something else"], tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
-    num_encoded = model.num_encoded
+    idle = RecordingModel()
     np.testing.assert_array_equal(
-        corpus.cached_embeddings(model, ["a", "bc"], tmp_path), x
+        corpus.cached_embeddings(idle, ["a", "bc"], tmp_path), x
     )
-    assert model.num_encoded == num_encoded
+    assert not idle.encoded

@@ -15,7 +15,7 @@ quantizer only without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
 
+    from .trainer import TrainingReport
+
 MAX_NBITS = 8
 BITS_PER_BYTE = 8
 
@@ -32,7 +34,8 @@ BITS_PER_BYTE = 8
 class FoldedBlock(NamedTuple):
     """A block as plain float32 arrays, row-major, BatchNorm folded in.
 
-    ``y = skip_weight x + skip_bias + output_weight relu(hidden_weight x + hidden_bias)``
+    ``y = skip_weight x + skip_bias + output_weight h`` with
+    ``h = relu(hidden_weight x + hidden_bias)``
     """
 
     skip_weight: np.ndarray
@@ -138,6 +141,7 @@ class ResidualBlock(nn.Module):
             )
         # In float64, so that folding itself adds no error to the float32 result.
         norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
         factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
         centred_bias = self.hidden.bias.double() - norm.running_mean.double()
         return FoldedBlock(
@@ -171,10 +175,13 @@ class RecurrentBinarizer(nn.Module):
     query_weight, query_offset : (m_0,) float32 buffers
         An index scores with ``query_weight * y + query_offset`` in place of a query's
         code ``y``; 1 and 0 unless set.
+    report : TrainingReport or None
+        How the network was trained, where ``train_binarizer`` made it.
     """
 
     query_weight: torch.Tensor
     query_offset: torch.Tensor
+    report: TrainingReport | None
 
     def __init__(
         self,
@@ -193,6 +200,7 @@ class RecurrentBinarizer(nn.Module):
         self.plane_widths = check_plane_widths(plane_widths)
         self.hidden = int(hidden)
         self.normalize = bool(normalize)
+        self.report = None
         self.binarization = nn.ModuleList(
             ResidualBlock(self.d_in, width, self.hidden) for width in self.plane_widths
         )
@@ -211,6 +219,11 @@ class RecurrentBinarizer(nn.Module):
     def d_out(self) -> int:
         """Dimensions of the code, ``m_0``."""
         return self.plane_widths[0]
+
+    def blocks(self) -> list[tuple[ResidualBlock, ResidualBlock]]:
+        """``(W_t, R_t)`` of every plane."""
+        pairs = zip(self.binarization, self.reconstruction, strict=True)
+        return cast(list[tuple[ResidualBlock, ResidualBlock]], list(pairs))
 
     def codes_by_depth(
         self, x: torch.Tensor, nbits: int | None = None
@@ -239,9 +252,7 @@ class RecurrentBinarizer(nn.Module):
         """
         return self.codes_by_depth(x, nbits)[-1]
 
-    def reconstruct(
-        self, code: torch.Tensor, depth: int | None = None
-    ) -> torch.Tensor:
+    def reconstruct(self, code: torch.Tensor, depth: int | None = None) -> torch.Tensor:
         """``f_t = R_t(b_t)`` with ``t = depth - 1``, (n, d_in).
 
         code: (n, m_0), of ``depth`` planes (all by default).
@@ -272,24 +283,30 @@ class RecurrentBinarizer(nn.Module):
         return codes
 
     def to_transform(self) -> BinarizerTransform:
-        """The same network as a ``faiss_bebr.BinarizerTransform`` (C++, no PyTorch).
-
-        Evaluation mode is exported whatever the module's mode. Codes are equal where
-        no value before a sign is within rounding of 0.
-        """
-        import faiss_bebr  # here, since the native module is not needed to train
+        """The same network as a new ``faiss_bebr.BinarizerTransform`` (C++, which
+        runs without PyTorch). See ``copy_to_transform``."""
+        import faiss_bebr  # here, since training does not need the native module
 
         transform = faiss_bebr.BinarizerTransform(
             self.d_in, list(self.plane_widths), self.normalize
         )
-        for t in range(self.nbits):
-            transform.set_binarization_block(t, *self.binarization[t].folded())
-            transform.set_reconstruction_block(t, *self.reconstruction[t].folded())
-        transform.set_query_map(
-            _as_array(self.query_weight), _as_array(self.query_offset)
-        )
-        transform.is_trained = True
+        self.copy_to_transform(transform)
         return transform
+
+    def copy_to_transform(self, transform: BinarizerTransform) -> None:
+        """Set every block and the query map of a transform of the same shape, and
+        mark it trained.
+
+        Evaluation mode is exported whatever the module's mode. Codes are equal
+        where no value before a sign is within rounding of 0.
+        """
+        # The methods are wrapped to take arrays, which SWIG's signatures do not show.
+        target: Any = transform
+        for t, (binarization, reconstruction) in enumerate(self.blocks()):
+            target.set_binarization_block(t, *binarization.folded())
+            target.set_reconstruction_block(t, *reconstruction.folded())
+        target.set_query_map(_as_array(self.query_weight), _as_array(self.query_offset))
+        target.is_trained = True
 
     def _check_depth(self, nbits: int | None) -> int:
         depth = self.nbits if nbits is None else nbits

@@ -1,0 +1,342 @@
+"""``train_binarizer``: from embeddings to a RecurrentBinarizer.
+
+Training is task-agnostic (paper, section 3.3): it sees embeddings only. It begins at
+the linear start, takes gradient steps on NCE (momentum encoder and queue) and
+distillation of the float similarities, and gives back what had the best held-out
+recall, which is the start itself where no step did better.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .held_out import HeldOut
+from .learner import Learner, LearningOptions
+from .losses import LossParts
+from .network import (
+    BITS_PER_BYTE,
+    MAX_NBITS,
+    RecurrentBinarizer,
+    check_plane_widths,
+)
+from .sampling import count_batches, neighborhood_batches, sample_rows
+from .start import LinearStart, fit_linear_start
+
+HELD_OUT_DOCUMENTS = 20_000
+HELD_OUT_K = 10
+ROTATION_POINTS = 20_000
+NORM_ROWS = 8192
+# Factors of LinearStart.apply, tried in this order; the first value of each is in place
+# until its turn comes.
+START_GRID = {
+    "range_factor": (1.1, 1.0, 1.2, 1.4),
+    "offset_factor": (0.85, 1.0, 0.7, 0.55),
+    "feedback": (0.0, 0.05, 0.1, 0.15),
+}
+
+
+@dataclass
+class TrainingReport:
+    """What a training did, in held-out recall 10@10."""
+
+    start_recall: float
+    """Of the linear start, its factors chosen."""
+    best_recall: float
+    """Of what was returned."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """An entry for each evaluation: ``step``, ``recall``, and the mean of ``nce`` and
+    ``distillation`` since the entry before."""
+    interrupted: bool = False
+    """Whether Ctrl-C ended the training."""
+
+
+def train_binarizer(
+    x: Any,
+    m: int | Sequence[int],
+    nbits: int | None = None,
+    *,
+    document_nbits: int | None = None,
+    hidden: int = 0,
+    normalize: bool = False,
+    epochs: int = 2,
+    batch_size: int = 1024,
+    learning_rate: float = 1e-3,
+    temperature: float = 0.07,
+    queue_size: int = 4096,
+    momentum: float = 0.99,
+    hard_negatives: int = 48,
+    nce_weight: float = 0.02,
+    distillation_weight: float = 1.0,
+    rotation_rounds: int = 30,
+    held_out_queries: int = 1000,
+    patience: int = 3,
+    max_train_points: int = 50_000,
+    seed: int = 0,
+    progress: bool = False,
+    device: str | torch.device | None = None,
+) -> RecurrentBinarizer:
+    """Train a binarizer on float embeddings.
+
+    The result is deterministic for a seed on one machine and thread count, and no
+    global random state is read or changed. Ctrl-C during the gradient steps returns
+    the best so far.
+
+    Parameters
+    ----------
+    x : (n, d_in) array of real numbers
+        Training embeddings, anything ``np.asarray`` takes. A memory map is read at
+        the sampled rows only. Unit length is usual but not required.
+    m : int or sequence of int
+        Code dimensions, a multiple of 8, at most d_in; or every plane's width.
+    nbits : int, optional
+        Planes, 1 to 8; needed where ``m`` is an int.
+    document_nbits : int, optional
+        Planes that documents will be stored at; all by default. Range, rotation and
+        losses are those of full-depth queries against documents of this depth.
+    hidden : int
+        Width of each block's hidden layer; 0 makes every block a Linear.
+    normalize : bool
+        Whether reconstructions are divided by their L2 norm, as in the paper. The
+        linear start is an exact uniform quantizer without it.
+    epochs : int
+        Passes over the sample, an evaluation after each; 0 returns the linear start.
+    batch_size : int
+        Embeddings in a gradient step, whole neighbourhoods of up to 256.
+    learning_rate : float
+        Of Adam, relative to each parameter's root mean square; after a short rise it
+        falls to 0 linearly.
+    temperature : float
+        Of NCE, in units of the embeddings' mean squared norm.
+    queue_size : int
+        Momentum-encoded documents kept as NCE's negatives.
+    momentum : float
+        Of the momentum encoder, 0 up to below 1.
+    hard_negatives : int
+        How many of the hardest candidates each query's losses look at.
+    nce_weight, distillation_weight : float
+        Weights of the losses.
+    rotation_rounds : int
+        Rounds in which the start's rotation is learned; 0 leaves it random.
+    held_out_queries : int
+        Embeddings taken out of the sample to measure recall with; at most a tenth
+        of it.
+    patience : int
+        Evaluations without a better recall after which training ends.
+    max_train_points : int
+        A larger ``x`` is sampled to this many rows.
+    seed : int
+        Of everything random.
+    progress : bool
+        Whether to show a tqdm bar.
+    device : str or torch.device, optional
+        By default CUDA where there is one, else the CPU.
+
+    Returns
+    -------
+    RecurrentBinarizer
+        In evaluation mode on the CPU, with a ``TrainingReport`` as ``.report``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the argument's name, what was expected and what was found.
+    """
+    widths = _plane_widths(m, nbits)
+    depth = len(widths) if document_nbits is None else document_nbits
+    if not 1 <= depth <= len(widths):
+        raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
+    for name, value, least in (
+        ("hidden", hidden, 0),
+        ("epochs", epochs, 0),
+        ("batch_size", batch_size, 8),
+        ("rotation_rounds", rotation_rounds, 0),
+        ("held_out_queries", held_out_queries, 1),
+        ("patience", patience, 1),
+    ):
+        if value < least:
+            raise ValueError(f"{name}: at least {least} expected, got {value}")
+    options = LearningOptions(
+        learning_rate=learning_rate,
+        temperature=temperature,
+        queue_size=queue_size,
+        momentum=momentum,
+        hard_negatives=hard_negatives,
+        nce_weight=nce_weight,
+        distillation_weight=distillation_weight,
+    )
+    rng = np.random.default_rng(seed)
+    sample = sample_rows(x, max_train_points, rng)
+    if widths[0] > sample.shape[1]:
+        raise ValueError(
+            f"m: at most the embeddings' {sample.shape[1]} dimensions expected, "
+            f"got {widths[0]}"
+        )
+    queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
+    place = _device(device)
+    held_out = HeldOut(
+        queries,
+        rest[:HELD_OUT_DOCUMENTS],
+        document_nbits=depth,
+        k=HELD_OUT_K,
+        device=place,
+    )
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which would also seed every GPU.
+        torch.default_generator.manual_seed(seed)
+        net = RecurrentBinarizer(
+            sample.shape[1], widths, hidden=hidden, normalize=normalize
+        ).to(place)
+    start = fit_linear_start(
+        rest[:ROTATION_POINTS],
+        widths,
+        document_nbits=depth,
+        rotation_rounds=rotation_rounds,
+        rng=rng,
+    )
+    recall = _apply_best_start(net, start, held_out)
+    net.report = report = TrainingReport(start_recall=recall, best_recall=recall)
+    if epochs:
+        _improve(
+            net,
+            torch.from_numpy(rest).to(place),
+            held_out,
+            options,
+            report,
+            schedule=Schedule(epochs, batch_size, patience, seed, progress),
+        )
+    return net.cpu()
+
+
+class Schedule(NamedTuple):
+    """How long and in what steps the gradient training goes."""
+
+    epochs: int
+    batch_size: int
+    patience: int
+    seed: int
+    progress: bool
+
+
+def _plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
+    if isinstance(m, (int, np.integer)):
+        if nbits is None:
+            raise ValueError("nbits: needed where m is one width for all planes")
+        if not 1 <= nbits <= MAX_NBITS:
+            raise ValueError(f"nbits: 1 to {MAX_NBITS} expected, got {nbits}")
+        if m <= 0 or m % BITS_PER_BYTE:
+            raise ValueError(
+                f"m: a positive multiple of {BITS_PER_BYTE} expected, got {m}"
+            )
+        return (int(m),) * nbits
+    widths = check_plane_widths(m)
+    if nbits not in (None, len(widths)):
+        raise ValueError(f"nbits: m has {len(widths)} plane widths, got {nbits}")
+    return widths
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def _apply_best_start(
+    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut
+) -> float:
+    """Set the start's factors to what recalls most, one after the other since they
+    hardly interact. Returns that recall."""
+    chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
+    depth = held_out.document_nbits
+    start.apply(net, **chosen, document_nbits=depth)
+    best = held_out.recall(net)
+    for name, grid in START_GRID.items():
+        best_value = grid[0]
+        for value in grid[1:]:
+            start.apply(net, **{**chosen, name: value}, document_nbits=depth)
+            recall = held_out.recall(net)
+            if recall > best:
+                best, best_value = recall, value
+        chosen[name] = best_value
+    start.apply(net, **chosen, document_nbits=depth)
+    return best
+
+
+def _improve(
+    net: RecurrentBinarizer,
+    x: torch.Tensor,
+    held_out: HeldOut,
+    options: LearningOptions,
+    report: TrainingReport,
+    *,
+    schedule: Schedule,
+) -> None:
+    """Train ``net`` and leave it in its best state; fill in ``report``.
+
+    x: (n, d_in), the held-out queries not among them.
+    """
+    best_state = copy.deepcopy(net.state_dict())
+    steps_per_epoch = count_batches(len(x), schedule.batch_size)
+    learner = Learner(
+        net,
+        options,
+        document_nbits=held_out.document_nbits,
+        total_steps=schedule.epochs * steps_per_epoch,
+        unit=float(x.square().sum(dim=1).mean().sqrt()) or 1.0,
+    )
+    generator = torch.Generator().manual_seed(schedule.seed)
+    stale = 0
+    bar = _progress_bar(schedule.epochs * steps_per_epoch, schedule.progress)
+    try:
+        learner.refresh_norms(x[:NORM_ROWS])
+        for epoch in range(1, schedule.epochs + 1):
+            parts = []
+            for groups in neighborhood_batches(x, schedule.batch_size, generator):
+                parts.append(learner.step(x[groups]))
+                bar.update()
+            learner.refresh_norms(x[:NORM_ROWS])
+            recall = held_out.recall(net)
+            report.history.append(_entry(epoch * steps_per_epoch, recall, parts))
+            bar.set_postfix(recall=f"{recall:.4f}")
+            stale += 1
+            if recall > report.best_recall:
+                # State first: an interrupt between the two must not claim more.
+                best_state = copy.deepcopy(net.state_dict())
+                report.best_recall, stale = recall, 0
+            if stale >= schedule.patience:
+                break
+    except KeyboardInterrupt:
+        report.interrupted = True
+    finally:
+        bar.close()
+        net.load_state_dict(best_state)
+
+
+def _entry(step: int, recall: float, parts: list[LossParts]) -> dict[str, float]:
+    nce, distillation = (
+        torch.stack(values).mean().item() for values in zip(*parts, strict=True)
+    )
+    return {"step": step, "recall": recall, "nce": nce, "distillation": distillation}
+
+
+def _progress_bar(total: int, shown: bool) -> Any:
+    if not shown:
+        return _NoBar()
+    from tqdm.auto import tqdm  # here, since only a shown bar needs it
+
+    return tqdm(total=total, desc="train_binarizer", unit="step")
+
+
+class _NoBar:
+    """Stands in for tqdm where no progress is shown."""
+
+    def update(self) -> None: ...
+
+    def set_postfix(self, **_: str) -> None: ...
+
+    def close(self) -> None: ...

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
-import faiss
-import numpy as np
-import pytest
+# threads that spin while they wait take the processor from those that work;
+# read when the first OpenMP runtime is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import faiss  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 SIMD_LEVELS = [
     name.removeprefix("SIMDLevel_")
@@ -40,3 +45,14 @@ def nthreads(request: pytest.FixtureRequest) -> Iterator[int]:
     faiss.omp_set_num_threads(request.param)
     yield request.param
     faiss.omp_set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def embeddings() -> np.ndarray:
+    """(1500, 32) float32 unit rows in clusters, of falling variance and a mean."""
+    rng = np.random.default_rng(123)
+    spectrum = 1 / np.sqrt(1 + np.arange(32))
+    centres = rng.standard_normal((40, 32)) * spectrum
+    x = centres[rng.integers(0, 40, 1500)]
+    x = x + 0.6 * rng.standard_normal(x.shape) * spectrum + 0.1
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)

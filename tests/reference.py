@@ -145,3 +145,26 @@ def nearest(
     keys = -distances if largest else distances
     order = np.argsort(keys, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(distances, order, axis=1), order
+
+
+def cosine_documents(levels: np.ndarray) -> np.ndarray:
+    """Decoded documents of Scale_cosine but for their length: (n, m) -> (n, m)."""
+    return levels / np.linalg.norm(levels, axis=1, keepdims=True)
+
+
+def unbiased_documents(deep: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Decoded documents of Scale_unbiased: levels V of deep codes y, both (n, m),
+    times <y, y> / <y, V>."""
+    energy = (deep * deep).sum(axis=1, keepdims=True)
+    return levels * energy / (deep * levels).sum(axis=1, keepdims=True)
+
+
+def exact_neighbors(queries: np.ndarray, documents: np.ndarray, k: int) -> np.ndarray:
+    """Labels of the k largest inner products of each query, shape (nq, k)."""
+    return nearest(queries @ documents.T, k, largest=True)[1]
+
+
+def recall(found: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the true labels that were found, whatever their order."""
+    hits = sum(len(set(a) & set(b)) for a, b in zip(found, truth, strict=True))
+    return hits / truth.size

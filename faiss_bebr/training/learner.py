@@ -219,6 +219,8 @@ class Learner:
     @torch.no_grad()
     def _follow(self) -> None:
         """The buffers follow the trained query map, the momentum encoder the net."""
+        # an index takes no negative weights
+        self.query_weight.clamp_(min=0)
         self.net.query_weight.copy_(self.query_weight)
         self.net.query_offset.copy_(self.query_offset)
         if not self.options.nce_weight:

@@ -50,8 +50,8 @@ def pair_scores(
 
 
 def document_vectors(codes: list[torch.Tensor], document_nbits: int) -> torch.Tensor:
-    """Decoded documents, differentiable: ``faiss_bebr.evaluation``'s
-    ``cosine_documents`` when all planes are stored, else ``unbiased_documents``.
+    """Decoded documents, differentiable, but for a common factor: the scales of
+    ``IndexSDC``, cosine when all planes are stored, else unbiased.
 
     codes: of every depth, (n, m) each -> (n, m).
     """

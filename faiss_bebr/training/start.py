@@ -7,7 +7,7 @@ may shape the noise of one plane (``LinearStart.apply``), by choice of held-out 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +65,13 @@ def random_rotation(m: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def learn_rotation(
-    z: np.ndarray, rotation: np.ndarray, *, half_width: float, nbits: int, rounds: int
+    z: np.ndarray,
+    rotation: np.ndarray,
+    *,
+    half_width: float,
+    nbits: int,
+    rounds: int,
+    after_round: Callable[[], object] = lambda: None,
 ) -> np.ndarray:
     """Turn ``z`` towards the grid: quantize, solve Procrustes, repeat.
 
@@ -86,6 +92,7 @@ def learn_rotation(
         levels = uniform_levels(single @ ahead.T / scale, nbits)
         product = (levels.T @ single).astype(np.float64)
         before, rotation = rotation, nearest_rotation(product)
+        after_round()
     return rotation
 
 
@@ -124,8 +131,9 @@ class LinearStart(NamedTuple):
         range_factor multiplies ``a``. offset_factor multiplies ``P mu / a``, the
         query's offset: 1 is right for an unquantized query, while a quantized one is
         inflated or shrunk by its own quantizer, so the best factor is a matter of
-        measurement. The query's weight is ``a^2`` (of mean 1), which makes scores
-        those of the embeddings where dimensions differ in range.
+        measurement. The query's weight is ``a^2``, which makes scores those of
+        the embeddings: inner products with centred documents, or squared distances,
+        within the subspace of ``P``.
         feedback, 0 to 1, shapes the noise of a document's last plane, if that is not
         its first: each sign there takes into account what the planes before left in
         the other dimensions, as far as queries see them together.
@@ -142,7 +150,7 @@ class LinearStart(NamedTuple):
             bias = np.zeros(width) if t else -rows @ self.mean
             binarization.set_skip(_tensor(rows), _tensor(bias))
             reconstruction.set_skip(_tensor(self.projection.T * a), _tensor(self.mean))
-        query_weight = a**2 / np.mean(a**2)
+        query_weight = a**2
         query_offset = offset_factor * query_weight * (weight @ self.mean)
         net.query_weight.copy_(_tensor(query_weight))
         net.query_offset.copy_(_tensor(query_offset))
@@ -170,12 +178,13 @@ def fit_linear_start(
     document_nbits: int,
     rotation_rounds: int,
     rng: np.random.Generator,
+    after_round: Callable[[], object] = lambda: None,
 ) -> LinearStart:
     """PCA of ``x``, then a rotation within each group of equally deep dimensions.
 
     x: (n, d_in) float32; document_nbits: the depth that documents are stored at,
     for which range and rotation are made; rotation_rounds: 0 leaves the rotation
-    random.
+    random; after_round: called after each round of each group, for progress.
     """
     m = plane_widths[0]
     frame = principal_frame(x, m)
@@ -195,6 +204,7 @@ def fit_linear_start(
             half_width=half_width,
             nbits=nbits,
             rounds=rotation_rounds,
+            after_round=after_round,
         )
         rows[group] = rotation @ frame.rows[group]
         unit[group] = deviation * half_width / 2

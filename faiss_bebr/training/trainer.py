@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from .held_out import HeldOut
 from .learner import Learner, LearningOptions
@@ -26,7 +27,7 @@ from .network import (
     check_plane_widths,
 )
 from .sampling import count_batches, neighborhood_batches, sample_rows
-from .start import LinearStart, fit_linear_start
+from .start import LinearStart, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
@@ -78,7 +79,7 @@ def train_binarizer(
     patience: int = 3,
     max_train_points: int = 50_000,
     seed: int = 0,
-    progress: bool = False,
+    progress: bool | None = None,
     device: str | torch.device | None = None,
 ) -> RecurrentBinarizer:
     """Train a binarizer on float embeddings.
@@ -132,8 +133,8 @@ def train_binarizer(
         A larger ``x`` is sampled to this many rows.
     seed : int
         Of everything random.
-    progress : bool
-        Whether to show a tqdm bar.
+    progress : bool, optional
+        Whether to show a tqdm bar; by default on a terminal.
     device : str or torch.device, optional
         By default CUDA where there is one, else the CPU.
 
@@ -151,16 +152,14 @@ def train_binarizer(
     depth = len(widths) if document_nbits is None else document_nbits
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
-    for name, value, least in (
-        ("hidden", hidden, 0),
-        ("epochs", epochs, 0),
-        ("batch_size", batch_size, 8),
-        ("rotation_rounds", rotation_rounds, 0),
-        ("held_out_queries", held_out_queries, 1),
-        ("patience", patience, 1),
-    ):
-        if value < least:
-            raise ValueError(f"{name}: at least {least} expected, got {value}")
+    _check_least(
+        hidden=(hidden, 0),
+        epochs=(epochs, 0),
+        batch_size=(batch_size, 8),
+        rotation_rounds=(rotation_rounds, 0),
+        held_out_queries=(held_out_queries, 1),
+        patience=(patience, 1),
+    )
     options = LearningOptions(
         learning_rate=learning_rate,
         temperature=temperature,
@@ -179,37 +178,40 @@ def train_binarizer(
         )
     queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
     place = _device(device)
-    held_out = HeldOut(
-        queries,
-        rest[:HELD_OUT_DOCUMENTS],
-        document_nbits=depth,
-        k=HELD_OUT_K,
-        device=place,
-    )
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also seed every GPU.
-        torch.default_generator.manual_seed(seed)
-        net = RecurrentBinarizer(
-            sample.shape[1], widths, hidden=hidden, normalize=normalize
-        ).to(place)
-    start = fit_linear_start(
-        rest[:ROTATION_POINTS],
-        widths,
-        document_nbits=depth,
-        rotation_rounds=rotation_rounds,
-        rng=rng,
-    )
-    recall = _apply_best_start(net, start, held_out)
-    net.report = report = TrainingReport(start_recall=recall, best_recall=recall)
-    if epochs:
-        _improve(
-            net,
-            torch.from_numpy(rest).to(place),
-            held_out,
-            options,
-            report,
-            schedule=Schedule(epochs, batch_size, patience, seed, progress),
+    net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
+    steps = epochs * count_batches(len(rest), batch_size)
+    with tqdm(
+        total=_start_steps(widths, rotation_rounds) + steps,
+        desc="training the binarizer",
+        # tqdm's None: off unless on a terminal
+        disable=None if progress is None else not progress,
+    ) as bar:
+        held_out = HeldOut(
+            queries,
+            rest[:HELD_OUT_DOCUMENTS],
+            document_nbits=depth,
+            k=HELD_OUT_K,
+            device=place,
         )
+        start = fit_linear_start(
+            rest[:ROTATION_POINTS],
+            widths,
+            document_nbits=depth,
+            rotation_rounds=rotation_rounds,
+            rng=rng,
+            after_round=bar.update,
+        )
+        recall = _apply_best_start(net, start, held_out, bar)
+        net.report = TrainingReport(start_recall=recall, best_recall=recall)
+        if epochs:
+            _improve(
+                net,
+                torch.from_numpy(rest).to(place),
+                held_out,
+                options,
+                Schedule(epochs, batch_size, patience, seed),
+                bar,
+            )
     return net.cpu()
 
 
@@ -220,7 +222,29 @@ class Schedule(NamedTuple):
     batch_size: int
     patience: int
     seed: int
-    progress: bool
+
+
+def _check_least(**values: tuple[int, int]) -> None:
+    """Raise for the first argument whose value is below its least one."""
+    for name, (value, least) in values.items():
+        if value < least:
+            raise ValueError(f"{name}: at least {least} expected, got {value}")
+
+
+def _seeded_network(
+    seed: int, d_in: int, widths: tuple[int, ...], hidden: int, normalize: bool
+) -> RecurrentBinarizer:
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which would also seed every GPU.
+        torch.default_generator.manual_seed(seed)
+        return RecurrentBinarizer(d_in, widths, hidden=hidden, normalize=normalize)
+
+
+def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
+    """Steps of the progress bar that the start takes."""
+    return rotation_rounds * len(plane_groups(widths)) + sum(
+        map(len, START_GRID.values())
+    )
 
 
 def _plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
@@ -247,7 +271,7 @@ def _device(device: str | torch.device | None) -> torch.device:
 
 
 def _apply_best_start(
-    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut
+    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut, bar: tqdm
 ) -> float:
     """Set the start's factors to what recalls most, one after the other since they
     hardly interact. Returns that recall."""
@@ -262,7 +286,10 @@ def _apply_best_start(
             recall = held_out.recall(net)
             if recall > best:
                 best, best_value = recall, value
+            bar.update()
         chosen[name] = best_value
+        bar.update()
+        bar.set_postfix(recall=f"{best:.4f}")
     start.apply(net, **chosen, document_nbits=depth)
     return best
 
@@ -272,14 +299,15 @@ def _improve(
     x: torch.Tensor,
     held_out: HeldOut,
     options: LearningOptions,
-    report: TrainingReport,
-    *,
     schedule: Schedule,
+    bar: tqdm,
 ) -> None:
-    """Train ``net`` and leave it in its best state; fill in ``report``.
+    """Train ``net`` and leave it in its best state; fill in its report.
 
     x: (n, d_in), the held-out queries not among them.
     """
+    report = net.report
+    assert report is not None
     best_state = copy.deepcopy(net.state_dict())
     steps_per_epoch = count_batches(len(x), schedule.batch_size)
     learner = Learner(
@@ -291,7 +319,6 @@ def _improve(
     )
     generator = torch.Generator().manual_seed(schedule.seed)
     stale = 0
-    bar = _progress_bar(schedule.epochs * steps_per_epoch, schedule.progress)
     try:
         learner.refresh_norms(x[:NORM_ROWS])
         for epoch in range(1, schedule.epochs + 1):
@@ -313,7 +340,6 @@ def _improve(
     except KeyboardInterrupt:
         report.interrupted = True
     finally:
-        bar.close()
         net.load_state_dict(best_state)
 
 
@@ -322,21 +348,3 @@ def _entry(step: int, recall: float, parts: list[LossParts]) -> dict[str, float]
         torch.stack(values).mean().item() for values in zip(*parts, strict=True)
     )
     return {"step": step, "recall": recall, "nce": nce, "distillation": distillation}
-
-
-def _progress_bar(total: int, shown: bool) -> Any:
-    if not shown:
-        return _NoBar()
-    from tqdm.auto import tqdm  # here, since only a shown bar needs it
-
-    return tqdm(total=total, desc="train_binarizer", unit="step")
-
-
-class _NoBar:
-    """Stands in for tqdm where no progress is shown."""
-
-    def update(self) -> None: ...
-
-    def set_postfix(self, **_: str) -> None: ...
-
-    def close(self) -> None: ...

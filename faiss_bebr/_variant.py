@@ -4,7 +4,8 @@ import ctypes
 import importlib
 import os
 import sys
-from importlib import metadata, util
+from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 
 # before the compiled module, which is linked to the libfaiss.so this loads
@@ -24,7 +25,7 @@ def _built_versions() -> list[str]:
     return [
         version
         for version in SUPPORTED_FAISS_VERSIONS
-        if util.find_spec(f"faiss_bebr.{variant_package(version)}")
+        if any(Path(__file__).with_name(variant_package(version)).glob("*.so"))
     ]
 
 
@@ -56,8 +57,9 @@ def _load() -> ModuleType:
             f"but {installed} is installed, whose C++ classes may lie "
             "differently in memory. Install one of those versions, or rebuild "
             "faiss_bebr beside one that it supports "
-            f"({', '.join(SUPPORTED_FAISS_VERSIONS)}): "
-            "pip install --force-reinstall --no-deps faiss_bebr"
+            f"({', '.join(SUPPORTED_FAISS_VERSIONS)}): pip install "
+            "--force-reinstall --no-deps --no-cache-dir --no-binary faiss_bebr "
+            "faiss_bebr"
         )
     flags = sys.getdlopenflags()
     if _other_openmp_is_global():

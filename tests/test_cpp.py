@@ -132,7 +132,8 @@ def test_cpp_same_bits_at_all_levels(program: Path, name: str) -> None:
     outputs = [run([str(program), name])]
     for level in simd_levels():
         output = run([str(program), name], {"FAISS_SIMD_LEVEL": level})
-        assert output.startswith(f"level {level}\n")
+        # or AVX512_VNNI, where FAISS 1.15.0 has no level above AVX512
+        assert output.startswith(f"level {level}")
         outputs.append(output)
     # but for that line, all is the same: also the digests of all results
     assert len({output.split("\n", 1)[1] for output in outputs}) == 1, outputs

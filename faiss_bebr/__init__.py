@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from faiss_bebr import trainer_hook as _trainer_hook  # noqa: F401
+from faiss_bebr import trainer_hook as _trainer_hook
 from faiss_bebr import wrappers as _wrappers  # noqa: F401
 from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.swigfaiss_bebr import (
@@ -18,12 +18,14 @@ from faiss_bebr.swigfaiss_bebr import (
     IndexBinarySDC,
     IndexSDC,
     Scale_cosine,
+    Scale_least_squares,
     Scale_unbiased,
     get_simd_level_name,
 )
 
 if TYPE_CHECKING:
-    from faiss_bebr.training import RecurrentBinarizer, train_binarizer
+    from faiss_bebr.training import RecurrentBinarizer as RecurrentBinarizer
+    from faiss_bebr.training import train_binarizer as train_binarizer
 
 __version__ = "0.1.0"
 
@@ -31,22 +33,19 @@ __all__ = [
     "BinarizerTransform",
     "IndexBinarySDC",
     "IndexSDC",
-    "RecurrentBinarizer",
     "Scale_cosine",
+    "Scale_least_squares",
     "Scale_unbiased",
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
-    "train_binarizer",
 ]
 
-# these need PyTorch, which search does not
+# these need PyTorch, which search does not; so they are not in __all__
 _TRAINING_NAMES = ("RecurrentBinarizer", "train_binarizer")
 
 
 def __getattr__(name: str) -> Any:
     if name in _TRAINING_NAMES:
-        from faiss_bebr import training
-
-        return getattr(training, name)
+        return getattr(_trainer_hook.import_training(), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,10 +15,17 @@ from faiss_bebr._versions import SUPPORTED_FAISS_VERSIONS, variant_package
 
 
 def _installed_version() -> str:
+    """The version of the faiss that was imported, which pip's record must name."""
     try:
-        return metadata.version("faiss-cpu")
+        recorded = metadata.version("faiss-cpu")
     except metadata.PackageNotFoundError:
         return faiss.__version__
+    if recorded in SUPPORTED_FAISS_VERSIONS and recorded != faiss.__version__:
+        raise ImportError(
+            f"the imported faiss is {faiss.__version__}, but the installed "
+            f"faiss-cpu is {recorded}: is there another faiss on the path?"
+        )
+    return recorded
 
 
 def _built_versions() -> list[str]:
@@ -59,7 +66,7 @@ def _load() -> ModuleType:
             "faiss_bebr beside one that it supports "
             f"({', '.join(SUPPORTED_FAISS_VERSIONS)}): pip install "
             "--force-reinstall --no-deps --no-cache-dir --no-binary faiss_bebr "
-            "faiss_bebr"
+            "faiss_bebr, or with . in place of the last word in a clone of it"
         )
     flags = sys.getdlopenflags()
     if _other_openmp_is_global():

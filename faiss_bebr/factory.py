@@ -75,7 +75,7 @@ def index_factory(
         )
     m, nbits = int(transform[1]), int(transform[2])
     document_nbits = int(encoding[1])
-    _check_shape(tokens[0], m, nbits)
+    _check_shape(tokens[0], d, m, nbits)
     if not 1 <= document_nbits <= nbits:
         raise ValueError(
             f"{tokens[1]!r} in {description!r}: nbits must be in 1..{nbits}, "
@@ -124,8 +124,10 @@ def index_binary_factory(d: int, description: str, own_invlists: bool = True) ->
     return IndexBinarySDC(d, nbits)
 
 
-def _check_shape(token: str, m: int, nbits: int) -> None:
+def _check_shape(token: str, d: int, m: int, nbits: int) -> None:
     if not 1 <= nbits <= 8:
         raise ValueError(f"{token!r}: nbits must be in 1..8, got {nbits}")
     if m % 8 or not 8 <= m <= 32768:
         raise ValueError(f"{token!r}: m must be a multiple of 8 in 8..32768, got {m}")
+    if m > d:
+        raise ValueError(f"{token!r}: m must be at most d = {d}, got {m}")

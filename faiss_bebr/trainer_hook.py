@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,8 @@ import numpy as np
 from faiss_bebr.swigfaiss_bebr import set_trainer
 
 
-def _train(transform: Any, n: int, address: int) -> None:
-    """Train `transform` in place on n vectors of d_in float32 at `address`.
+def import_training() -> ModuleType:
+    """The module `faiss_bebr.training`.
 
     Raises
     ------
@@ -19,16 +21,21 @@ def _train(transform: Any, n: int, address: int) -> None:
         If PyTorch is missing; the text names the extra to install.
     """
     try:
-        from faiss_bebr.training import train_binarizer
+        return importlib.import_module("faiss_bebr.training")
     except ImportError as error:
         raise ImportError(
             "training a binarizer needs PyTorch: "
             'pip install "faiss_bebr[train]"; a trained one works without'
         ) from error
+
+
+def _train(transform: Any, n: int, address: int) -> None:
+    """Train `transform` in place on n vectors of d_in float32 at `address`."""
+    training = import_training()
     buffer = (ctypes.c_float * (n * transform.d_in)).from_address(address)
     x = np.frombuffer(buffer, dtype="float32").reshape(n, transform.d_in)
     widths = transform.layout.plane_widths
-    binarizer = train_binarizer(
+    binarizer = training.train_binarizer(
         x,
         [widths.at(t) for t in range(widths.size())],
         widths.size(),

@@ -145,7 +145,8 @@ def _handle_index_sdc() -> None:
         -------
         q : ndarray
             Shape (n, d), float32; distances are those of IndexFlatIP or
-            IndexFlatL2 between these and the decoded vectors.
+            IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
+            both multiplied by the square roots of `query_weight`.
         """
         check_matrix("x", x, self.d, "d")
         x = np.ascontiguousarray(x, dtype="float32")

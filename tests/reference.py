@@ -1,7 +1,6 @@
 """What the compiled code must compute, in slow and plain numpy.
 
-Equation and section numbers are those of "Binary Embedding-based Retrieval"
-(Gan et al., KDD 2023).
+The method is that of "Binary Embedding-based Retrieval" (Gan et al., KDD 2023).
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def planes_of_dimensions(plane_widths: Sequence[int]) -> np.ndarray:
 
 
 def values(levels: np.ndarray, plane_widths: Sequence[int]) -> np.ndarray:
-    """b_u of levels on the paper's scale (section 3.1), float64.
+    """b_u of levels on the paper's scale, float64.
 
     A dimension of p planes has the uniform grid of p bits: odd multiples of
     2^(1 - p) in (-2, 2).
@@ -79,7 +78,7 @@ def encode(
     plane_widths: Sequence[int],
     weight: np.ndarray | None = None,
     *,
-    cosine: bool = False,
+    scale: str = "unbiased",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of IndexSDC.
 
@@ -94,14 +93,18 @@ def encode(
     weight = np.ones(y.shape[1]) if weight is None else weight.astype(np.float64)
     levels = quantize(y, plane_widths)
     v = values(levels, plane_widths)
-    if cosine:
-        scale = np.sqrt(weight.sum() / (weight * v * v).sum(axis=1))
-    else:
-        yv = (weight * y * v).sum(axis=1)
-        yy = (weight * y * y).sum(axis=1)
-        scale = np.divide(yy, yv, out=np.zeros_like(yy), where=yv > 0)
-    return pack_levels(levels, plane_widths), scale.astype(np.float32).astype(
-        np.float16
+    yv, yy, vv = ((weight * a * b).sum(axis=1) for a, b in ((y, v), (y, y), (v, v)))
+    numerator, denominator = {
+        "unbiased": (yy, yv),
+        "least_squares": (yv, vv),
+        "cosine": (np.sqrt(weight.sum()), np.sqrt(vv)),
+    }[scale]
+    factor = np.divide(
+        numerator, denominator, out=np.zeros_like(yy), where=denominator > 0
+    )
+    return (
+        pack_levels(levels, plane_widths),
+        factor.astype(np.float32).astype(np.float16),
     )
 
 
@@ -122,7 +125,7 @@ def quantize_query(q: np.ndarray) -> np.ndarray:
 def binary_distances(
     queries: np.ndarray, codes: np.ndarray, nbits: int, *, inner_product: bool
 ) -> np.ndarray:
-    """Distances of IndexBinarySDC (section 3.3), shape (nq, n), int64."""
+    """Distances of IndexBinarySDC, shape (nq, n), int64."""
     m = queries.shape[1] * 8 // nbits
     c_q = unpack_levels(queries, [m] * nbits)
     c_d = unpack_levels(codes, [m] * nbits)

@@ -3,6 +3,8 @@ vectors, and inside FAISS."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import faiss
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ def make_index(widths, metric=IP, query_map=None, scale_type=None):
     if query_map:
         index.set_query_map(*query_map)
     if scale_type is not None:
-        index.scale_type = scale_type
+        index.set_scale_type(scale_type)
     return index
 
 
@@ -71,22 +73,22 @@ def assert_nearest(index, D, I, distances) -> None:
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-@pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize("scale", ["unbiased", "least_squares", "cosine"])
 @pytest.mark.parametrize("widths", WIDTHS)
-def test_codes_equal_reference(widths, cosine, mapped, rng):
+def test_codes_equal_reference(widths, scale, mapped, rng):
     x = random_vectors(rng, 300, widths[0])
     query_map = random_map(rng, widths[0]) if mapped else None
-    scale_type = faiss_bebr.Scale_cosine if cosine else faiss_bebr.Scale_unbiased
+    scale_type = getattr(faiss_bebr, f"Scale_{scale}")
     index = make_index(widths, query_map=query_map, scale_type=scale_type)
     codes = index.sa_encode(x)
     weight = query_map[0] if query_map else None
-    planes, scale = encode(x, widths, weight, cosine=cosine)
+    planes, scales = encode(x, widths, weight, scale=scale)
     assert codes.shape == (300, sum(widths) // 8 + 2)
     assert index.sa_code_size() == index.code_size == codes.shape[1]
     np.testing.assert_array_equal(codes[:, :-2], planes)
     ours = codes[:, -2:].copy().view(np.uint16).ravel().astype(int)
     # sums in another order may round to the neighbouring float16
-    assert np.abs(ours - scale.view(np.uint16).astype(int)).max() <= 1
+    assert np.abs(ours - scales.view(np.uint16).astype(int)).max() <= 1
     np.testing.assert_allclose(index.sa_decode(codes), decode(codes, widths), rtol=1e-6)
 
 
@@ -492,3 +494,85 @@ def test_bad_query_map():
         with pytest.raises(RuntimeError, match="weight|offset"):
             index.set_query_map(weight, offset)
     np.testing.assert_array_equal(faiss.vector_to_array(index.query_weight), ones)
+
+
+def test_stored_codes_fix_map_and_scale(rng):
+    index = make_index([64])
+    index.add(random_vectors(rng, 20, 64))
+    with pytest.raises(RuntimeError, match="query map"):
+        index.set_query_map(np.ones(64), np.zeros(64))
+    with pytest.raises(RuntimeError, match="type of scale"):
+        index.set_scale_type(faiss_bebr.Scale_cosine)
+    with pytest.raises(AttributeError):
+        index.scale_type = faiss_bebr.Scale_cosine
+    index.reset()
+    index.set_scale_type(faiss_bebr.Scale_cosine)
+    assert index.scale_type == faiss_bebr.Scale_cosine
+    assert make_index([64], L2).scale_type == faiss_bebr.Scale_least_squares
+
+
+def test_selector_that_raises_changes_nothing(rng):
+    def fail_late(i: int) -> bool:
+        if i == 50:
+            raise ValueError("from the selector")
+        return i % 2 == 0
+
+    codes = rng.integers(0, 256, (100, 16), dtype=np.uint8)
+    binary = faiss_bebr.IndexBinarySDC(128, 2)
+    binary.add(codes)
+    index = make_index([64])
+    index.add(random_vectors(rng, 100, 64))
+    for each in (binary, index):
+        before = each.reconstruct_n(0, 100)
+        with pytest.raises(ValueError, match="from the selector"):
+            each.remove_ids(faiss.PyCallbackIDSelector(fail_late))
+        assert each.ntotal == 100
+        np.testing.assert_array_equal(each.reconstruct_n(0, 100), before)
+
+
+def test_selector_in_python(rng):
+    index = make_index([64])
+    index.add(random_vectors(rng, 200, 64))
+    params = faiss.SearchParameters(
+        sel=faiss.PyCallbackIDSelector(lambda i: i % 5 == 0)
+    )
+    labels = index.search(random_vectors(rng, 100, 64), 40, params=params)[1]
+    assert (np.sort(labels, axis=1) == np.arange(0, 200, 5)).all()
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+def test_non_finite_query_inside_refine(metric, rng):
+    """FAISS computes distances in regions that no exception may leave."""
+    base = faiss.IndexFlat(64, metric)
+    refined = faiss.IndexRefine(base, make_index([64, 64], metric))
+    refined.add(random_vectors(rng, 300, 64))
+    refined.k_factor = 4
+    queries = random_vectors(rng, 40, 64)
+    expected = refined.search(queries, 3)[1]
+    queries[7, 3] = np.nan
+    labels = refined.search(queries, 3)[1]
+    np.testing.assert_array_equal(np.delete(labels, 7, 0), np.delete(expected, 7, 0))
+
+
+def test_concurrent_searches(rng):
+    index = make_index([64, 64])
+    index.add(random_vectors(rng, 3000, 64))
+    queries = random_vectors(rng, 40, 64)
+    expected = index.search(queries, 9)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: index.search(queries, 9), range(60)))
+    for ours in found:
+        np.testing.assert_array_equal(ours[0], expected[0])
+        np.testing.assert_array_equal(ours[1], expected[1])
+
+
+def test_classes_have_no_empty_form():
+    for the_class in (
+        faiss_bebr.IndexSDC,
+        faiss_bebr.IndexBinarySDC,
+        faiss_bebr.BinarizerTransform,
+    ):
+        with pytest.raises(TypeError):
+            the_class()
+    with pytest.raises(OverflowError):
+        faiss_bebr.IndexSDC([2**32 + 64])

@@ -31,7 +31,7 @@ def slow_block(block, x: np.ndarray) -> np.ndarray:
 
 
 def slow_code(net: RecurrentBinarizer, f: np.ndarray) -> tuple[np.ndarray, float]:
-    """Section 3.2's recurrence for one embedding, and how close a sign was."""
+    """The paper's recurrence for one embedding, and how close a sign was."""
     before_sign = slow_block(net.binarization[0], f)
     margin = np.abs(before_sign).min()
     code = np.where(before_sign >= 0, 1.0, -1.0)

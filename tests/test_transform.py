@@ -39,7 +39,7 @@ def apply_block(block: Arrays, x: np.ndarray) -> np.ndarray:
 
 
 def recurrence(f, widths, W, R, normalize) -> tuple[np.ndarray, np.ndarray]:
-    """b_u (section 3.1) in float64, and the least distance of a pre-sign value
+    """b_u in float64, and the least distance of a pre-sign value
     of each vector from 0."""
     f = f.astype(np.float64)
     b = np.zeros((len(f), widths[0]))
@@ -144,8 +144,10 @@ def test_index_takes_the_query_map(rng):
         np.testing.assert_array_equal(
             faiss.vector_to_array(ours), theirs.astype(np.float32)
         )
-    full = faiss_bebr.IndexSDC(transform, 3)
+    full = faiss_bebr.IndexSDC(transform, 3, faiss.METRIC_INNER_PRODUCT)
     assert full.scale_type == faiss_bebr.Scale_cosine
+    full = faiss_bebr.IndexSDC(transform, 3, faiss.METRIC_L2)
+    assert full.scale_type == faiss_bebr.Scale_least_squares
     for nbits in (0, 4):
         with pytest.raises(RuntimeError, match="nbits must be in 1..3"):
             faiss_bebr.IndexSDC(transform, nbits)
@@ -187,6 +189,8 @@ def test_untrained(rng):
         lambda: index.add(y),
         lambda: index.search(y, 2),
         lambda: index.range_search(y, 0.5),
+        lambda: index.sa_encode(y),
+        lambda: index.add_sa_codes(np.zeros((3, 12), dtype=np.uint8)),
     ):
         with pytest.raises(RuntimeError, match="not trained"):
             call()

@@ -110,7 +110,7 @@ def nce_loss(
 ) -> torch.Tensor:
     """Noise-contrastive loss of each query against its hardest negatives.
 
-    The paper's equation 5, with two deviations: the negatives are the ``top_k`` of
+    The paper's, with two deviations: the negatives are the ``top_k`` of
     highest score, the anchor's own duplicates masked; and the logits are code scores
     times ``factor`` (see ``calibration``) in place of cosines, so that what is trained
     is the score that the index computes.

@@ -1,4 +1,4 @@
-"""The recurrent binarization network of BEBR (Gan et al., KDD 2023, section 3.2).
+"""The recurrent binarization network of BEBR (Gan et al., KDD 2023).
 
 A float embedding ``f`` becomes ``b_u``, a sum of ``u + 1`` binary vectors:
 
@@ -298,8 +298,21 @@ class RecurrentBinarizer(nn.Module):
         mark it trained.
 
         Evaluation mode is exported whatever the module's mode. Codes are equal
-        where no value before a sign is within rounding of 0.
+        where no value before a sign is within rounding of 0. Raises ``ValueError``
+        for a transform of another shape, before anything is set.
         """
+        shape = self.d_in, list(self.plane_widths), self.normalize
+        widths = transform.layout.plane_widths
+        other = (
+            transform.d_in,
+            [widths.at(t) for t in range(widths.size())],
+            transform.normalize,
+        )
+        if shape != other:
+            raise ValueError(
+                "transform: d_in, plane widths and normalize of the network "
+                f"expected, {shape}, got {other}"
+            )
         # The methods are wrapped to take arrays, which SWIG's signatures do not show.
         target: Any = transform
         for t, (binarization, reconstruction) in enumerate(self.blocks()):

@@ -1,6 +1,6 @@
 """``train_binarizer``: from embeddings to a RecurrentBinarizer.
 
-Training is task-agnostic (paper, section 3.3): it sees embeddings only. It begins at
+Training is task-agnostic: it sees embeddings only. It begins at
 the linear start, takes gradient steps on NCE (momentum encoder and queue) and
 distillation of the float similarities, and gives back what had the best held-out
 recall, which is the start itself where no step did better.
@@ -9,6 +9,8 @@ recall, which is the start itself where no step did better.
 from __future__ import annotations
 
 import copy
+import operator
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -31,6 +33,7 @@ from .start import LinearStart, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
+MAX_LENGTH_VARIATION = 0.1
 ROTATION_POINTS = 20_000
 NORM_ROWS = 8192
 # Factors of LinearStart.apply, tried in this order; the first value of each is in place
@@ -92,7 +95,8 @@ def train_binarizer(
     ----------
     x : (n, d_in) array of real numbers
         Training embeddings, anything ``np.asarray`` takes. A memory map is read at
-        the sampled rows only. Unit length is usual but not required.
+        the sampled rows only. They should be of unit length;
+        a warning says so where lengths vary much.
     m : int or sequence of int
         Code dimensions, a multiple of 8, at most d_in; or every plane's width.
     nbits : int, optional
@@ -150,6 +154,7 @@ def train_binarizer(
     """
     widths = _plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
+    depth = _integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
     _check_least(
@@ -159,6 +164,9 @@ def train_binarizer(
         rotation_rounds=(rotation_rounds, 0),
         held_out_queries=(held_out_queries, 1),
         patience=(patience, 1),
+        queue_size=(queue_size, 1),
+        hard_negatives=(hard_negatives, 1),
+        max_train_points=(max_train_points, 1),
     )
     options = LearningOptions(
         learning_rate=learning_rate,
@@ -176,6 +184,7 @@ def train_binarizer(
             f"m: at most the embeddings' {sample.shape[1]} dimensions expected, "
             f"got {widths[0]}"
         )
+    _warn_of_lengths(sample)
     queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
     place = _device(device)
     net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
@@ -224,10 +233,17 @@ class Schedule(NamedTuple):
     seed: int
 
 
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: an integer expected, got {value!r}") from None
+
+
 def _check_least(**values: tuple[int, int]) -> None:
-    """Raise for the first argument whose value is below its least one."""
+    """Raise for the first argument that is no integer or below its least value."""
     for name, (value, least) in values.items():
-        if value < least:
+        if _integer(name, value) < least:
             raise ValueError(f"{name}: at least {least} expected, got {value}")
 
 
@@ -248,20 +264,34 @@ def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
 
 
 def _plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
-    if isinstance(m, (int, np.integer)):
-        if nbits is None:
-            raise ValueError("nbits: needed where m is one width for all planes")
-        if not 1 <= nbits <= MAX_NBITS:
-            raise ValueError(f"nbits: 1 to {MAX_NBITS} expected, got {nbits}")
-        if m <= 0 or m % BITS_PER_BYTE:
-            raise ValueError(
-                f"m: a positive multiple of {BITS_PER_BYTE} expected, got {m}"
-            )
-        return (int(m),) * nbits
-    widths = check_plane_widths(m)
-    if nbits not in (None, len(widths)):
-        raise ValueError(f"nbits: m has {len(widths)} plane widths, got {nbits}")
-    return widths
+    if isinstance(m, Sequence) and not isinstance(m, str):
+        widths = check_plane_widths([_integer("m", width) for width in m])
+        if nbits not in (None, len(widths)):
+            raise ValueError(f"nbits: m has {len(widths)} plane widths, got {nbits}")
+        return widths
+    width = _integer("m", m)
+    if nbits is None:
+        raise ValueError("nbits: needed where m is one width for all planes")
+    nbits = _integer("nbits", nbits)
+    if not 1 <= nbits <= MAX_NBITS:
+        raise ValueError(f"nbits: 1 to {MAX_NBITS} expected, got {nbits}")
+    if width <= 0 or width % BITS_PER_BYTE:
+        raise ValueError(
+            f"m: a positive multiple of {BITS_PER_BYTE} expected, got {width}"
+        )
+    return (width,) * nbits
+
+
+def _warn_of_lengths(sample: np.ndarray) -> None:
+    """Codes keep directions well and lengths less so; say so where these differ."""
+    lengths = np.linalg.norm(sample, axis=1)
+    if lengths.std() > MAX_LENGTH_VARIATION * lengths.mean():
+        warnings.warn(
+            f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
+            "binarizers are made for unit length: normalize them, as with "
+            "faiss.normalize_L2",
+            stacklevel=3,
+        )
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -13,9 +13,9 @@ namespace faiss_bebr {
  * A code is nplanes() bit planes, one after the other. Plane t holds one bit
  * for each of the first plane_widths[t] dimensions, least significant bit of
  * each byte first: plane 0 is the sign of b_0 (1 for +1), plane t the sign of
- * the residual r_{t-1} (Binary Embedding-based Retrieval, section 3.1). So the
- * first plane is a plain binary code for any Hamming index, and the first L
- * planes are the code of depth L.
+ * the residual r_{t-1} (Binary Embedding-based Retrieval). So the first plane
+ * is a plain binary code for any Hamming index, and the first L planes are the
+ * code of depth L.
  *
  *     [ plane 0: m_0 / 8 bytes ][ plane 1: m_1 / 8 bytes ] ...
  *
@@ -51,9 +51,6 @@ struct PlaneLayout {
     }
     int nplanes() const {
         return static_cast<int>(plane_widths.size());
-    }
-    bool is_uniform() const {
-        return plane_widths.empty() || plane_widths.back() == dim();
     }
     /// bytes of all planes
     size_t code_size() const {

@@ -16,6 +16,26 @@ void check_finite(size_t n, size_t d, const float* x) {
     }
 }
 
+void check_query_map(
+        int d,
+        const std::vector<float>& weight,
+        const std::vector<float>& offset) {
+    FAISS_THROW_IF_NOT_FMT(
+            weight.size() == size_t(d) && offset.size() == size_t(d),
+            "weight and offset must have size %d, got %zd and %zd",
+            d,
+            weight.size(),
+            offset.size());
+    for (int i = 0; i < d; i++) {
+        FAISS_THROW_IF_NOT_FMT(
+                std::isfinite(weight[i]) && weight[i] >= 0 &&
+                        std::isfinite(offset[i]),
+                "weight[%d] must be finite and not negative, offset[%d] finite",
+                i,
+                i);
+    }
+}
+
 void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal) {
     // without i0 + ni, which may overflow
     FAISS_THROW_IF_NOT_FMT(

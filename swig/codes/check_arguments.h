@@ -3,6 +3,7 @@
 #include <faiss/MetricType.h>
 
 #include <cstddef>
+#include <vector>
 
 namespace faiss_bebr {
 
@@ -10,6 +11,12 @@ namespace faiss_bebr {
 
 /// names the first of n * d values that is NaN or infinite
 void check_finite(size_t n, size_t d, const float* x);
+
+/// weights have to be finite and not negative, offsets finite, d of each
+void check_query_map(
+        int d,
+        const std::vector<float>& weight,
+        const std::vector<float>& offset);
 
 /// the ids i0 .. i0 + ni - 1 have to be in 0 .. ntotal - 1
 void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal);

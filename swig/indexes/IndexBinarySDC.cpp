@@ -2,6 +2,7 @@
 
 #include "codes/check_arguments.h"
 #include "indexes/block_scan.h"
+#include "indexes/compact_rows.h"
 #include "kernels/SDCKernels.h"
 
 #include <faiss/impl/FaissAssert.h>
@@ -70,15 +71,7 @@ void IndexBinarySDC::reconstruct_n(idx_t i0, idx_t ni, uint8_t* recons) const {
 }
 
 size_t IndexBinarySDC::remove_ids(const faiss::IDSelector& sel) {
-    idx_t kept = 0;
-    for (idx_t i = 0; i < ntotal; i++) {
-        if (!sel.is_member(i)) {
-            std::memmove(
-                    codes.data() + kept++ * code_size,
-                    codes.data() + i * code_size,
-                    code_size);
-        }
-    }
+    const idx_t kept = compact_rows(codes.data(), code_size, ntotal, sel);
     const size_t nremove = ntotal - kept;
     ntotal = kept;
     codes.resize(ntotal * code_size);

@@ -11,8 +11,8 @@ namespace faiss_bebr {
 using faiss::idx_t;
 
 /** Exhaustive search over packed multi-bit codes by symmetric distance
- * calculation (Binary Embedding-based Retrieval, section 3.3), the multi-bit
- * sibling of faiss::IndexBinaryFlat.
+ * calculation (Binary Embedding-based Retrieval), the multi-bit sibling of
+ * faiss::IndexBinaryFlat.
  *
  * A vector is a code of d = m * nbits bits, nbits planes of m bits in the
  * order of PlaneLayout. Distances are integers between the levels c (METRIC_L2,
@@ -31,8 +31,6 @@ struct IndexBinarySDC : faiss::IndexBinary {
 
     /// the codes, size ntotal * code_size bytes
     std::vector<uint8_t> codes;
-
-    IndexBinarySDC() = default;
 
     /** @param d       bits per code, m * nbits with m a multiple of 8
      *  @param nbits   1 to 8

@@ -3,6 +3,7 @@
 #include "codes/check_arguments.h"
 #include "codes/float16.h"
 #include "indexes/block_scan.h"
+#include "indexes/compact_rows.h"
 #include "indexes/sdc_queries.h"
 #include "kernels/SDCKernels.h"
 #include "transform/BinarizerTransform.h"
@@ -34,6 +35,7 @@ IndexSDC::IndexSDC(
     d = layout.dim();
     metric_type = metric;
     code_size = layout.code_size() + sizeof(uint16_t);
+    scale_type = metric == METRIC_L2 ? Scale_least_squares : Scale_unbiased;
     query_weight.assign(d, 1.0f);
     query_offset.assign(d, 0.0f);
 }
@@ -60,7 +62,7 @@ IndexSDC::IndexSDC(
         int nbits,
         faiss::MetricType metric)
         : IndexSDC(first_planes(binarizer_in, nbits), metric) {
-    if (layout == binarizer_in.layout) {
+    if (metric == METRIC_INNER_PRODUCT && layout == binarizer_in.layout) {
         scale_type = Scale_cosine;
     }
     binarizer = &binarizer_in;
@@ -73,22 +75,17 @@ IndexSDC::IndexSDC(
 void IndexSDC::set_query_map(
         const std::vector<float>& weight,
         const std::vector<float>& offset) {
-    FAISS_THROW_IF_NOT_FMT(
-            weight.size() == size_t(d) && offset.size() == size_t(d),
-            "weight and offset must have size %d, got %zd and %zd",
-            d,
-            weight.size(),
-            offset.size());
-    for (int i = 0; i < d; i++) {
-        FAISS_THROW_IF_NOT_FMT(
-                std::isfinite(weight[i]) && weight[i] >= 0 &&
-                        std::isfinite(offset[i]),
-                "weight[%d] must be finite and not negative, offset[%d] finite",
-                i,
-                i);
-    }
+    check_query_map(d, weight, offset);
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes belong to the present query map");
     query_weight = weight;
     query_offset = offset;
+}
+
+void IndexSDC::set_scale_type(ScaleType type) {
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes have the present type of scale");
+    scale_type = type;
 }
 
 void IndexSDC::train(idx_t, const float*) {
@@ -108,6 +105,22 @@ void IndexSDC::add(idx_t n, const float* x) {
     std::vector<uint8_t> fresh(n * code_size);
     sa_encode(n, x, fresh.data());
     add_sa_codes(n, fresh.data(), nullptr);
+}
+
+void IndexSDC::add_sa_codes(
+        idx_t n,
+        const uint8_t* codes_in,
+        const idx_t* xids) {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    IndexFlatCodes::add_sa_codes(n, codes_in, xids);
+}
+
+size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {
+    const idx_t kept = compact_rows(codes.data(), code_size, ntotal, sel);
+    const size_t nremove = ntotal - kept;
+    ntotal = kept;
+    codes.resize(ntotal * code_size);
+    return nremove;
 }
 
 namespace {
@@ -130,6 +143,9 @@ float choose_scale(
     if (index.scale_type == Scale_cosine) {
         return vv > 0 ? static_cast<float>(std::sqrt(total_weight / vv)) : 0;
     }
+    if (index.scale_type == Scale_least_squares) {
+        return vv > 0 ? static_cast<float>(yv / vv) : 0;
+    }
     // values and levels have the same signs, so yv is 0 for y = 0 only
     return yv > 0 ? static_cast<float>(yy / yv) : 0;
 }
@@ -137,6 +153,7 @@ float choose_scale(
 } // namespace
 
 void IndexSDC::sa_encode(idx_t n, const float* x, uint8_t* bytes) const {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
     check_finite(n, d, x);
     bool overflow = false;
 #pragma omp parallel reduction(|| : overflow) if (n > 1000)
@@ -354,12 +371,23 @@ struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
               levels(kGroup * index_in.d),
               decoded(2 * index_in.d) {}
 
+    /// FAISS calls this in parallel regions that no exception may leave: a
+    /// query that search() would refuse is infinitely far from everything
     void set_query(const float* x) override {
-        query = std::make_unique<LevelQueries>(index, 1, x);
+        try {
+            query = std::make_unique<LevelQueries>(index, 1, x);
+        } catch (const faiss::FaissException&) {
+            query.reset();
+        }
     }
 
     /// distances of the query to n <= 16 codes
     void distances(const uint8_t* const* rows, size_t n, float* out) {
+        if (!query) {
+            const float far = std::numeric_limits<float>::max();
+            std::fill(out, out + n, key_to_distance(index, far));
+            return;
+        }
         float scale[kGroup] = {0};
         float norm[kGroup];
         for (size_t k = 0; k < n; k++) {

@@ -12,14 +12,20 @@ struct BinarizerTransform;
 
 using faiss::idx_t;
 
-/// how IndexSDC chooses the scale of a document
+/** How IndexSDC chooses the scale s of a document y with the quantized values
+ * v = V * layout.unit(). Products and norms are weighted by query_weight.
+ */
 enum ScaleType {
-    /// <y, y> / <y, V>: the estimate of <q, y> is unbiased along y. For input
-    /// that is finer than the code.
+    /// <y, y> / <y, v>: the estimate of <q, y> is unbiased along y. For input
+    /// that is finer than the code; default of METRIC_INNER_PRODUCT.
     Scale_unbiased,
-    /// sqrt(d) / |V|: documents differ in direction only, which ranks by the
-    /// cosine of codes (Binary Embedding-based Retrieval, equation 8). For
-    /// input that is the code itself.
+    /// <y, v> / <v, v>: the decoded vector is as close to y as it can be.
+    /// Default of METRIC_L2.
+    Scale_least_squares,
+    /// decoded vectors all have the norm of a vector of ones: documents differ
+    /// in direction only, which ranks by the cosine of codes as the paper does.
+    /// For unit-length embeddings whose codes are stored in full; default of
+    /// METRIC_INNER_PRODUCT for these.
     Scale_cosine,
 };
 
@@ -35,7 +41,8 @@ enum ScaleType {
  * Queries are level-quantized by an affine map and int8 rounding with one step
  * per query, see quantize_queries(). The distances are those of IndexFlatIP or
  * IndexFlatL2 between the level-quantized query and the decoded vectors, up to
- * the rounding of float sums; ties go to the smaller id.
+ * the rounding of float sums; for METRIC_L2 with both multiplied by the square
+ * roots of query_weight. Ties go to the smaller id.
  */
 struct IndexSDC : faiss::IndexFlatCodes {
     PlaneLayout layout;
@@ -53,8 +60,6 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;
 
-    IndexSDC() = default;
-
     /** @param m       dimensions, a multiple of 8
      *  @param nbits   bits per dimension, 1 to 8
      *  @param metric  METRIC_L2 or METRIC_INNER_PRODUCT
@@ -66,8 +71,8 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<int>& plane_widths,
             faiss::MetricType metric = faiss::METRIC_L2);
 
-    /** The first nbits planes of a binarizer's code, with its query map; codes
-     * of all planes get Scale_cosine. An untrained binarizer makes an untrained
+    /** The first nbits planes of a binarizer's code, with its query map and the
+     * ScaleType for these. An untrained binarizer makes an untrained
      * index, which takes the map when it is trained and needs the binarizer
      * until then.
      */
@@ -76,11 +81,16 @@ struct IndexSDC : faiss::IndexFlatCodes {
             int nbits,
             faiss::MetricType metric = faiss::METRIC_L2);
 
-    /// @param weight  not negative, size d
-    /// @param offset  size d
+    /** Only while the index is empty, as scales of documents depend on it.
+     * @param weight  not negative, size d
+     * @param offset  size d
+     */
     void set_query_map(
             const std::vector<float>& weight,
             const std::vector<float>& offset);
+
+    /// only while the index is empty
+    void set_scale_type(ScaleType type);
 
     /// takes the query's map from a trained binarizer; the vectors are not used
     void train(idx_t n, const float* x) override;
@@ -88,6 +98,13 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// nothing changes when it throws, for a value that is not finite or too
     /// large for the scale
     void add(idx_t n, const float* x) override;
+
+    /// ids are sequential and xids is not used, as in IndexFlatCodes
+    void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
+            override;
+
+    /// the ids of the vectors that stay move up, in order
+    size_t remove_ids(const faiss::IDSelector& sel) override;
 
     void reconstruct_n(idx_t i0, idx_t ni, float* recons) const override;
 

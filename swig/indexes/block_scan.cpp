@@ -116,13 +116,39 @@ struct Workspace {
     }
 };
 
-/// compare the queries of a slice with the documents in work.ids
+/// stops all threads when the user wants it
+struct Interrupt {
+    std::atomic<bool> happened{false};
+    size_t period; ///< tiles between two looks
+
+    /// @param tile  number of the tile that a thread has done
+    bool check(size_t tile) {
+        // only the thread that called may look: Python delivers signals to it
+        if (omp_get_thread_num() == 0 && tile % period == 0 &&
+            faiss::InterruptCallback::is_interrupted()) {
+            happened = true;
+        }
+        return happened;
+    }
+};
+
+/** Compare the queries of a slice with the documents in work.ids.
+ * @param ntiles  counts the tiles of this thread
+ */
 template <class Key, class Sink>
-void scan_block(Workspace<Key>& work, const Slice& slice, Sink* sinks) {
+void scan_block(
+        Workspace<Key>& work,
+        const Slice& slice,
+        Interrupt& interrupt,
+        size_t& ntiles,
+        Sink* sinks) {
     const size_t n = work.ids.size();
     const size_t padded = (n + kGroup - 1) / kGroup * kGroup;
     work.block->load(work.ids.data(), n);
     for (size_t q0 = slice.q0; q0 < slice.q1; q0 += kQueryTile) {
+        if (interrupt.check(++ntiles)) {
+            return;
+        }
         const size_t nq = std::min(kQueryTile, slice.q1 - q0);
         work.block->compute(q0, nq, work.dots.data());
         for (size_t q = q0; q < q0 + nq; q++) {
@@ -145,29 +171,18 @@ template <class Key, class Sink>
 void scan_slice(
         const ScanTask<Key>& task,
         const Slice& slice,
-        std::atomic<bool>& interrupted,
+        Interrupt& interrupt,
         Sink* sinks) {
     Workspace<Key> work(task);
-    const size_t period = faiss::InterruptCallback::get_period_hint(
-            task.ops_per_pair * task.block_size * (slice.q1 - slice.q0));
-    // only the thread that called may look: Python delivers signals to it
-    const bool may_check = omp_get_thread_num() == 0;
-    size_t nblocks = 0;
-    for (idx_t i = slice.i0; i < slice.i1;) {
+    size_t ntiles = 0;
+    for (idx_t i = slice.i0; i < slice.i1 && !interrupt.happened;) {
         work.ids.clear();
         for (; i < slice.i1 && work.ids.size() < task.block_size; i++) {
             if (!task.sel || task.sel->is_member(i)) {
                 work.ids.push_back(i);
             }
         }
-        scan_block(work, slice, sinks);
-        if (may_check && ++nblocks % period == 0 &&
-            faiss::InterruptCallback::is_interrupted()) {
-            interrupted = true;
-        }
-        if (interrupted) {
-            return;
-        }
+        scan_block(work, slice, interrupt, ntiles, sinks);
     }
 }
 
@@ -184,18 +199,20 @@ std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
             nparts, std::vector<Sink>(task.nq, empty));
 
     std::exception_ptr ex;
-    std::atomic<bool> interrupted{false};
+    Interrupt interrupt;
+    interrupt.period = faiss::InterruptCallback::get_period_hint(
+            task.ops_per_pair * task.block_size * kQueryTile);
 #pragma omp parallel for schedule(static, 1)
     for (int64_t s = 0; s < int64_t(slices.size()); s++) {
         try {
             Sink* sinks = parts[by_documents ? s : 0].data();
-            scan_slice(task, slices[s], interrupted, sinks + slices[s].q0);
+            scan_slice(task, slices[s], interrupt, sinks + slices[s].q0);
         } catch (...) {
             faiss::omp_capture_exception(ex);
         }
     }
     faiss::omp_rethrow_if_exception(ex);
-    if (interrupted) {
+    if (interrupt.happened) {
         FAISS_THROW_MSG("computation interrupted");
     }
     for (size_t part = 1; part < nparts; part++) {

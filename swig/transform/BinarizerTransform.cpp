@@ -220,12 +220,7 @@ void BinarizerTransform::set_reconstruction_block(
 void BinarizerTransform::set_query_map(
         const std::vector<float>& weight,
         const std::vector<float>& offset) {
-    FAISS_THROW_IF_NOT_FMT(
-            weight.size() == size_t(d_out) && offset.size() == size_t(d_out),
-            "weight and offset must have size %d, got %zd and %zd",
-            d_out,
-            weight.size(),
-            offset.size());
+    check_query_map(d_out, weight, offset);
     query_weight = weight;
     query_offset = offset;
 }
@@ -316,6 +311,7 @@ void BinarizerTransform::check_identical(
 }
 
 void BinarizerTransform::encode(idx_t n, const float* x, uint8_t* codes) const {
+    check_finite(n, d_in, x);
     const idx_t batch = std::min(n, kBatch);
     std::vector<float> b(batch * d_out);
     std::vector<uint8_t> levels(d_out);

@@ -37,8 +37,8 @@ struct BinarizerBlock {
     bool operator==(const BinarizerBlock& other) const;
 };
 
-/** A trained recurrent binarizer (Binary Embedding-based Retrieval, section
- * 3.1) as a transform whose output is b_u, a sum of nbits binary vectors:
+/** A trained recurrent binarizer (Binary Embedding-based Retrieval) as
+ * a transform whose output is b_u, a sum of nbits binary vectors:
  *
  *     b_0     = sign(W_0(f))
  *     f_t     = R_t(b_t), divided by its norm if normalize is set
@@ -61,8 +61,6 @@ struct BinarizerTransform : faiss::VectorTransform {
     /// what indexes of the codes apply to queries, see IndexSDC; size d_out
     std::vector<float> query_weight;
     std::vector<float> query_offset;
-
-    BinarizerTransform() = default;
 
     /// an untrained network of linear blocks, all zero
     BinarizerTransform(
@@ -112,7 +110,7 @@ struct BinarizerTransform : faiss::VectorTransform {
             const float* hidden_bias,
             const float* output_weight);
 
-    /// @param weight, offset  size d_out
+    /// @param weight, offset  size d_out; weights not negative
     void set_query_map(
             const std::vector<float>& weight,
             const std::vector<float>& offset);

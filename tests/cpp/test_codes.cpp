@@ -23,7 +23,6 @@ TEST(layout_describes_itself) {
         CHECK_EQUAL(layout.dim(), widths[0]);
         CHECK_EQUAL(layout.nplanes(), int(widths.size()));
         CHECK_EQUAL(layout.code_size(), test::get_planes_size(widths));
-        CHECK_EQUAL(layout.is_uniform(), widths.back() == widths[0]);
         CHECK_EQUAL(layout.unit(), std::ldexp(1.0f, 1 - layout.nplanes()));
         // V is symmetric: all bits set give the opposite of no bits set
         const std::vector<uint8_t> ones(layout.code_size(), 0xff);

@@ -41,17 +41,25 @@ static double get_scale_by_loop(
         vv += weight * v * v;
         total += weight;
     }
-    return index.scale_type == faiss_bebr::Scale_cosine ? std::sqrt(total / vv)
-                                                        : yy / yv;
+    switch (index.scale_type) {
+        case faiss_bebr::Scale_cosine:
+            return std::sqrt(total / vv);
+        case faiss_bebr::Scale_least_squares:
+            return yv / vv;
+        default:
+            return yy / yv;
+    }
 }
 
 TEST(codes_have_planes_and_a_scale) {
     for (auto scale_type :
-         {faiss_bebr::Scale_unbiased, faiss_bebr::Scale_cosine}) {
+         {faiss_bebr::Scale_unbiased,
+          faiss_bebr::Scale_least_squares,
+          faiss_bebr::Scale_cosine}) {
         for (const std::vector<int>& widths : test::get_plane_widths()) {
             const Note note("widths", widths[0], "x", widths.size());
             IndexSDC index(widths);
-            index.scale_type = scale_type;
+            index.set_scale_type(scale_type);
             const size_t planes_size = test::get_planes_size(widths);
             CHECK_EQUAL(index.sa_code_size(), planes_size + 2);
             const std::vector<float> input =

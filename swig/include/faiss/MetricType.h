@@ -25,9 +25,4 @@ enum MetricType {
 
 using idx_t = int64_t;
 
-/// True where a larger value means closer.
-constexpr bool is_similarity_metric(MetricType metric_type) {
-    return metric_type == METRIC_INNER_PRODUCT || metric_type == METRIC_Jaccard;
-}
-
 } // namespace faiss

@@ -24,13 +24,6 @@
         FAISS_THROW_MSG(faiss_text_);                                         \
     } while (false)
 
-#define FAISS_THROW_IF_NOT(X)                          \
-    do {                                               \
-        if (!(X)) {                                    \
-            FAISS_THROW_FMT("Error: '%s' failed", #X); \
-        }                                              \
-    } while (false)
-
 #define FAISS_THROW_IF_NOT_MSG(X, MSG)                       \
     do {                                                     \
         if (!(X)) {                                          \

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from networks import D_IN, random_network  # noqa: E402
 
+import faiss_bebr  # noqa: E402
 from faiss_bebr.training import RecurrentBinarizer  # noqa: E402
 from faiss_bebr.training.network import straight_through_sign  # noqa: E402
 from faiss_bebr.training.start import (  # noqa: E402
@@ -150,6 +151,21 @@ class TestNetwork:
         close = [slow_code(net, row.astype(np.float64))[1] < 1e-4 for row in f[differ]]
         assert all(close)
         assert differ.sum() <= 20
+
+        for other in (
+            ([8], D_IN, normalize),
+            (plane_widths, 40, normalize),
+            (
+                plane_widths,
+                D_IN,
+                not normalize,
+            ),
+        ):
+            widths, d_in, normal = other
+            target = faiss_bebr.BinarizerTransform(d_in, widths, normal)
+            with pytest.raises(ValueError, match="transform: d_in, plane widths"):
+                net.copy_to_transform(target)
+            assert not target.is_trained
 
         with torch.no_grad():
             back = net.reconstruct(torch.from_numpy(net.encode(f))).numpy()

@@ -58,6 +58,15 @@ def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
+def test_source_distribution_builds(clone, tmp_path):
+    python = new_environment(tmp_path / "env")
+    run(python, "-m", "pip", "install", "-q", "build", cwd=tmp_path)
+    run(python, "-m", "build", "-s", "-o", tmp_path, clone, cwd=tmp_path)
+    archive = next(tmp_path.glob("*.tar.gz"))
+    run(python, "-m", "pip", "install", "-q", archive, cwd=tmp_path)
+    assert run(python, "-c", SEARCH, cwd=tmp_path)
+
+
 @pytest.mark.parametrize("version", ["1.15.0", "1.15.1"])
 def test_wheel_moved_to_another_environment(wheel, version, tmp_path):
     python = new_environment(tmp_path / "env")

@@ -173,6 +173,11 @@ class TestTrain:
         assert net.plane_widths == (24, 16, 8) and net.normalize
         assert "recall=" in capsys.readouterr().err
 
+    def test_warns_where_lengths_vary(self, embeddings):
+        lengths = np.random.default_rng(0).uniform(0.5, 2, (len(embeddings), 1))
+        with pytest.warns(UserWarning, match="unit length"):
+            train_binarizer(embeddings * lengths, 16, 2, epochs=0)
+
     def test_constant_data(self):
         net = train_binarizer(np.ones((100, 16), dtype=np.float32), 8, 2, epochs=1)
         assert np.isfinite(net.encode(np.ones((2, 16)))).all()
@@ -205,6 +210,14 @@ class TestTrain:
             ({"patience": 0}, ValueError, "patience"),
             ({"hidden": -1}, ValueError, "hidden"),
             ({"max_train_points": 10}, ValueError, "max_train_points"),
+            ({"m": 64.0}, TypeError, "m: an integer"),
+            ({"m": "64"}, TypeError, "m: an integer"),
+            ({"m": [16.5, 8]}, TypeError, "m: an integer"),
+            ({"nbits": 2.0}, TypeError, "nbits: an integer"),
+            ({"document_nbits": 1.0}, TypeError, "document_nbits: an integer"),
+            ({"epochs": 1.5}, TypeError, "epochs: an integer"),
+            ({"hidden": 2.5}, TypeError, "hidden: an integer"),
+            ({"queue_size": 2.5}, TypeError, "queue_size: an integer"),
         ],
     )
     def test_bad_arguments(self, embeddings, monkeypatch, change, error, message):

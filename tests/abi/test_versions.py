@@ -118,6 +118,16 @@ def test_unsupported_version_is_refused(version: str) -> None:
     assert re.search(r"rebuild .*: pip install [^\n]*faiss_bebr", output)
 
 
+def test_another_faiss_than_the_installed_one_is_refused() -> None:
+    """As when a second FAISS comes first on the path."""
+    others = [v for v in SUPPORTED_FAISS_VERSIONS if v != faiss.__version__]
+    pretend = PRETEND.format(statement=f"return {others[0]!r}")
+    output = run_python(pretend + IMPORT_AND_REPORT, PACKAGE.parent)
+    assert f"the imported faiss is {faiss.__version__}" in output
+    assert f"faiss-cpu is {others[0]}" in output
+    assert NOTHING_LOADED in output
+
+
 def test_build_for_another_version_is_refused(tmp_path: Path) -> None:
     """A package that has only the other version's module, as after an upgrade."""
     installed = metadata.version("faiss-cpu")

@@ -136,6 +136,7 @@ def selectors(ntotal: int) -> dict[str, faiss.IDSelector]:
         "or": faiss.IDSelectorOr(low, batch),
         "xor": faiss.IDSelectorXOr(low, batch),
         "none": faiss.IDSelectorRange(0, 0),
+        "callback": faiss.PyCallbackIDSelector(lambda i: i % 4 == 1),
     }
 
 

@@ -191,6 +191,9 @@ void scan_slice(
  */
 template <class Key, class Sink>
 std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
+    if (task.nq == 0) {
+        return {};
+    }
     const std::vector<Slice> slices = make_slices(task);
     // slices of queries fill one part each, slices of documents all of it
     const bool by_documents = slices.back().q0 == 0;

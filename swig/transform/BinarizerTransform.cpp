@@ -87,6 +87,12 @@ int max_hidden(const std::vector<BinarizerBlock>& blocks) {
     return hidden;
 }
 
+void check_plane(const PlaneLayout& layout, int t) {
+    FAISS_THROW_IF_NOT_FMT(
+            t >= 0 && t < layout.nplanes(), "there is no block %d", t);
+}
+
+/// hidden = 0: a linear block, which the last three arrays are not read for
 BinarizerBlock make_block(
         int d_in,
         int d_out,
@@ -152,24 +158,19 @@ BinarizerTransform::BinarizerTransform(
     is_trained = false;
     const std::vector<float> zeros(size_t(d_in) * d_out);
     for (int width : plane_widths) {
-        binarization.push_back(make_block(
-                d_in,
-                width,
-                0,
-                zeros.data(),
-                zeros.data(),
-                nullptr,
-                nullptr,
-                nullptr));
-        reconstruction.push_back(make_block(
-                d_out,
-                d_in,
-                0,
-                zeros.data(),
-                zeros.data(),
-                nullptr,
-                nullptr,
-                nullptr));
+        const auto linear = [&](int from, int to) {
+            return make_block(
+                    from,
+                    to,
+                    0,
+                    zeros.data(),
+                    zeros.data(),
+                    nullptr,
+                    nullptr,
+                    nullptr);
+        };
+        binarization.push_back(linear(d_in, width));
+        reconstruction.push_back(linear(d_out, d_in));
     }
     query_weight.assign(d_out, 1.0f);
     query_offset.assign(d_out, 0.0f);
@@ -183,8 +184,7 @@ void BinarizerTransform::set_binarization_block(
         const float* hidden_weight,
         const float* hidden_bias,
         const float* output_weight) {
-    FAISS_THROW_IF_NOT_FMT(
-            t >= 0 && t < layout.nplanes(), "there is no block %d", t);
+    check_plane(layout, t);
     binarization[t] = make_block(
             d_in,
             layout.plane_widths[t],
@@ -204,8 +204,7 @@ void BinarizerTransform::set_reconstruction_block(
         const float* hidden_weight,
         const float* hidden_bias,
         const float* output_weight) {
-    FAISS_THROW_IF_NOT_FMT(
-            t >= 0 && t < layout.nplanes(), "there is no block %d", t);
+    check_plane(layout, t);
     reconstruction[t] = make_block(
             d_out,
             d_in,

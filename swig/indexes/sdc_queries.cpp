@@ -11,6 +11,10 @@
 
 namespace faiss_bebr {
 
+float key_to_distance(const IndexSDC& index, float key) {
+    return index.metric_type == faiss::METRIC_L2 ? std::max(key, 0.0f) : -key;
+}
+
 float get_scale(const IndexSDC& index, const uint8_t* code) {
     uint16_t half;
     std::memcpy(&half, code + index.layout.code_size(), 2);

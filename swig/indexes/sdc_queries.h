@@ -28,6 +28,10 @@ struct LevelQueries {
             const float* doc_bias) const;
 };
 
+/// the distance that a key stands for; rounding may leave the square of a
+/// distance just below 0
+float key_to_distance(const IndexSDC& index, float key);
+
 /// the scale at the end of a code
 float get_scale(const IndexSDC& index, const uint8_t* code);
 

@@ -11,8 +11,7 @@ from pathlib import Path
 SWIG_DIR = Path("swig")
 SOURCES = [
     str(path.relative_to(Path(__file__).parent))
-    for folder in ("codes", "indexes", "kernels", "transform")
-    for path in sorted((Path(__file__).parent / SWIG_DIR / folder).glob("*.cpp"))
+    for path in sorted((Path(__file__).parent / SWIG_DIR).glob("*/*.cpp"))
 ]
 
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpopcnt"]

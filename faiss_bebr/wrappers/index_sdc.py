@@ -1,0 +1,74 @@
+"""The numpy methods of IndexSDC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from faiss import class_wrappers
+from faiss.loader import swig_ptr
+
+from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexSDC
+from faiss_bebr.wrappers.checks import (
+    add_checks,
+    check_float_codes,
+    check_float_vectors,
+    check_key,
+    check_matrix,
+    check_recons,
+)
+
+
+def handle_IndexSDC() -> None:
+    class_wrappers.handle_Index(IndexSDC)
+    original_init = IndexSDC.__init__
+
+    def __init__(self: Any, *args: Any) -> None:
+        original_init(self, *args)
+        if args and isinstance(args[0], BinarizerTransform):
+            # the index may need it until it is trained
+            self.referenced_objects = [args[0]]
+
+    def replacement_quantize_queries(self: Any, x: np.ndarray) -> np.ndarray:
+        """The level-quantized queries that `search` compares with documents.
+
+        Parameters
+        ----------
+        x : array_like
+            Queries, shape (n, d), float32.
+
+        Returns
+        -------
+        q : ndarray
+            Shape (n, d), float32; distances are those of IndexFlatIP or
+            IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
+            both multiplied by the square roots of `query_weight`.
+        """
+        check_matrix("x", x, self.d, "d")
+        x = np.ascontiguousarray(x, dtype="float32")
+        q = np.empty_like(x)
+        self.quantize_queries_c(len(x), swig_ptr(x), swig_ptr(q))
+        return q
+
+    IndexSDC.__init__ = __init__
+    class_wrappers.replace_method(
+        IndexSDC, "quantize_queries", replacement_quantize_queries
+    )
+    add_checks(
+        IndexSDC,
+        check_float_vectors,
+        (
+            "train",
+            "add",
+            "assign",
+            "search",
+            "search_and_reconstruct",
+            "range_search",
+            "sa_encode",
+        ),
+    )
+    add_checks(IndexSDC, check_float_codes, ("sa_decode", "add_sa_codes"))
+    add_checks(IndexSDC, check_key, ("reconstruct",))
+    add_checks(
+        IndexSDC, check_recons, ("reconstruct", "reconstruct_n", "reconstruct_batch")
+    )

@@ -102,15 +102,33 @@ void IndexSDC::add(idx_t n, const float* x) {
     add_sa_codes(n, fresh.data(), nullptr);
 }
 
+namespace {
+
+/// FAISS itself ends the process when a view of a file has to change
+void check_codes_are_owned(const IndexSDC& index) {
+    FAISS_THROW_IF_NOT_MSG(
+            index.codes.is_owned,
+            "the codes are mapped from a file and cannot be changed");
+}
+
+} // namespace
+
 void IndexSDC::add_sa_codes(
         idx_t n,
         const uint8_t* codes_in,
         const idx_t* xids) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    check_codes_are_owned(*this);
     IndexFlatCodes::add_sa_codes(n, codes_in, xids);
 }
 
+void IndexSDC::reset() {
+    codes = faiss::MaybeOwnedVector<uint8_t>();
+    ntotal = 0;
+}
+
 size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {
+    check_codes_are_owned(*this);
     const idx_t kept = compact_rows(codes.data(), code_size, ntotal, sel);
     const size_t nremove = ntotal - kept;
     ntotal = kept;

@@ -73,6 +73,9 @@ struct IndexSDC : faiss::IndexFlatCodes {
     void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
             override;
 
+    /// also of codes that are a view of a file, which nothing else changes
+    void reset() override;
+
     /// the ids of the vectors that stay move up, in order
     size_t remove_ids(const faiss::IDSelector& sel) override;
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "io/MappedFile.h"
+
 #include <faiss/impl/io.h>
 #include <faiss/impl/maybe_owned_vector.h>
 
@@ -22,13 +24,10 @@ struct CheckedPayload {
         return size - position;
     }
 
-    /** The next n bytes as a view of the mapped file. They are not checked, as
-     * that would read them all.
-     * @return  an empty pointer if the payload is not to be mapped
+    /** The next n bytes in memory, or as a view of the file if it is to be
+     * mapped. What is mapped is not checked, as that would read it all.
      */
-    virtual std::shared_ptr<faiss::MaybeOwnedVectorOwner> map(
-            uint64_t n,
-            const uint8_t** bytes);
+    virtual faiss::MaybeOwnedVector<uint8_t> take(uint64_t n);
 
    protected:
     std::vector<uint32_t> checksums;
@@ -61,18 +60,16 @@ struct StreamPayloadReader : faiss::IOReader, CheckedPayload {
  * from these only, by position in the file.
  */
 struct FilePayloadReader : faiss::FileIOReader, CheckedPayload {
-    /// @param mapped  whether map() maps
-    FilePayloadReader(const char* fname, bool mapped);
+    /// @param map  whether take() gives views of the file
+    FilePayloadReader(const char* fname, bool map);
 
     size_t operator()(void* ptr, size_t size, size_t nitems) override;
 
-    std::shared_ptr<faiss::MaybeOwnedVectorOwner> map(
-            uint64_t n,
-            const uint8_t** bytes) override;
+    faiss::MaybeOwnedVector<uint8_t> take(uint64_t n) override;
 
    protected:
     uint64_t start; ///< of the payload in the file
-    bool mapped;
+    std::shared_ptr<MappedFile> mapped; ///< nullptr: not to be mapped
 
     void fetch(uint64_t number) override;
 };

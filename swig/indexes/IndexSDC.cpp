@@ -102,33 +102,22 @@ void IndexSDC::add(idx_t n, const float* x) {
     add_sa_codes(n, fresh.data(), nullptr);
 }
 
-namespace {
-
-/// FAISS itself ends the process when a view of a file has to change
-void check_codes_are_owned(const IndexSDC& index) {
-    FAISS_THROW_IF_NOT_MSG(
-            index.codes.is_owned,
-            "the codes are mapped from a file and cannot be changed");
-}
-
-} // namespace
-
 void IndexSDC::add_sa_codes(
         idx_t n,
         const uint8_t* codes_in,
         const idx_t* xids) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    check_codes_are_owned(*this);
+    check_owned(codes);
     IndexFlatCodes::add_sa_codes(n, codes_in, xids);
 }
 
 void IndexSDC::reset() {
-    codes = faiss::MaybeOwnedVector<uint8_t>();
-    ntotal = 0;
+    check_owned(codes);
+    IndexFlatCodes::reset();
 }
 
 size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {
-    check_codes_are_owned(*this);
+    check_owned(codes);
     const idx_t kept = compact_rows(codes.data(), code_size, ntotal, sel);
     const size_t nremove = ntotal - kept;
     ntotal = kept;
@@ -168,6 +157,7 @@ void IndexSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
     FAISS_THROW_IF_NOT_MSG(add_id == 0, "cannot set ids in IndexSDC");
     check_compatible_for_merge(otherIndex);
     auto& other = static_cast<IndexSDC&>(otherIndex);
+    check_owned(other.codes);
     add_sa_codes(other.ntotal, other.codes.data(), nullptr);
     other.reset();
 }

@@ -112,8 +112,8 @@ void IndexSDC::add_sa_codes(
 }
 
 void IndexSDC::reset() {
-    check_owned(codes);
-    IndexFlatCodes::reset();
+    codes = faiss::MaybeOwnedVector<uint8_t>();
+    ntotal = 0;
 }
 
 size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {

@@ -72,8 +72,6 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// large for the scale
     void add(idx_t n, const float* x) override;
 
-    void reset() override;
-
     /// ids are sequential and xids is not used, as in IndexFlatCodes
     void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
             override;

@@ -71,8 +71,8 @@ size_t CheckedPayload::read(void* ptr, size_t item_size, size_t nitems) {
         const size_t offset = position % kChunkSize;
         if (number != chunk_number) {
             chunk_number = UINT64_MAX; // in case that fetch throws
-            chunk.resize(std::min<uint64_t>(
-                    kChunkSize, size - number * kChunkSize));
+            chunk.resize(
+                    std::min<uint64_t>(kChunkSize, size - number * kChunkSize));
             fetch(number);
             FAISS_THROW_IF_NOT_FMT(
                     crc32(0, chunk.data(), chunk.size()) == checksums[number],

@@ -68,7 +68,7 @@ struct FilePayloadReader : faiss::FileIOReader, CheckedPayload {
     faiss::MaybeOwnedVector<uint8_t> take(uint64_t n) override;
 
    protected:
-    uint64_t start; ///< of the payload in the file
+    uint64_t start;                     ///< of the payload in the file
     std::shared_ptr<MappedFile> mapped; ///< nullptr: not to be mapped
 
     void fetch(uint64_t number) override;

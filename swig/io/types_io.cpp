@@ -125,8 +125,8 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     auto transform = std::make_unique<BinarizerTransform>(
             d_in, layout.plane_widths, normalize);
     transform->is_trained = read_bool(*f, "is_trained");
-    transform->document_nbits = read_number_in<int32_t>(
-            *f, "document_nbits", 0, layout.nplanes());
+    transform->document_nbits =
+            read_number_in<int32_t>(*f, "document_nbits", 0, layout.nplanes());
     const std::vector<float> weight = read_array<float>(*f, layout.dim());
     const std::vector<float> offset = read_array<float>(*f, layout.dim());
     transform->set_query_map(weight, offset);

@@ -42,7 +42,7 @@ def handle_IndexSDC() -> None:
         q : ndarray
             Shape (n, d), float32; distances are those of IndexFlatIP or
             IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
-            both multiplied by the square roots of `query_weight`.
+            both multiplied by the square roots of `sdc.query_weight`.
         """
         check_matrix("x", x, self.d, "d")
         x = np.ascontiguousarray(x, dtype="float32")

@@ -56,8 +56,19 @@ IndexSDC::IndexSDC(
     if (metric == METRIC_INNER_PRODUCT && sdc.layout == binarizer_in.layout) {
         sdc.scale_type = Scale_cosine;
     }
-    binarizer = &binarizer_in;
     is_trained = false;
+    link_binarizer(binarizer_in);
+}
+
+void IndexSDC::link_binarizer(const BinarizerTransform& binarizer_in) {
+    FAISS_THROW_IF_NOT_MSG(
+            !is_trained && ntotal == 0,
+            "only an untrained and empty index is linked to a binarizer");
+    FAISS_THROW_IF_NOT_MSG(
+            first_planes(binarizer_in, sdc.layout.nplanes()) ==
+                    sdc.layout.plane_widths,
+            "the planes are not the first ones of the binarizer");
+    binarizer = &binarizer_in;
     if (binarizer->is_trained) {
         train(0, nullptr);
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from faiss_bebr import trainer_hook as _trainer_hook
 from faiss_bebr import wrappers as _wrappers  # noqa: F401
+from faiss_bebr.binarizers import register_binarizer, unregister_binarizer
 from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
@@ -41,6 +42,8 @@ __all__ = [
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
+    "register_binarizer",
+    "unregister_binarizer",
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__

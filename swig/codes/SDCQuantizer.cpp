@@ -64,6 +64,13 @@ void SDCQuantizer::take_query_map(const BinarizerTransform& binarizer) {
     set_query_map(binarizer.query_weight, binarizer.query_offset);
 }
 
+void SDCQuantizer::check_first_planes(
+        const BinarizerTransform& binarizer) const {
+    FAISS_THROW_IF_NOT_MSG(
+            first_planes(binarizer, layout.nplanes()) == layout.plane_widths,
+            "the planes are not the first ones of the binarizer");
+}
+
 void SDCQuantizer::train_range(size_t n, const float* x) {
     // half the width of the grid in standard deviations (Max, 1960)
     static const double half_width[PlaneLayout::max_nbits] = {

@@ -90,6 +90,9 @@ struct SDCQuantizer {
     /// not trained
     void take_query_map(const BinarizerTransform& binarizer);
 
+    /// throws if the codes are not the first planes of the binarizer's
+    void check_first_planes(const BinarizerTransform& binarizer) const;
+
     /** Sets the range so that the grid has the least squared error for Gaussian
      * values of the mean square of x.
      * @param x  size n * dim(), n > 0

@@ -100,9 +100,17 @@ IndexIVFSDC::IndexIVFSDC(
     if (binarizer_in.is_trained) {
         sdc.take_query_map(binarizer_in);
     } else {
-        binarizer = &binarizer_in;
         is_trained = false;
+        link_binarizer(binarizer_in);
     }
+}
+
+void IndexIVFSDC::link_binarizer(const BinarizerTransform& binarizer_in) {
+    FAISS_THROW_IF_NOT_MSG(
+            !is_trained && ntotal == 0,
+            "only an untrained and empty index is linked to a binarizer");
+    sdc.check_first_planes(binarizer_in);
+    binarizer = &binarizer_in;
 }
 
 void IndexIVFSDC::set_query_map(

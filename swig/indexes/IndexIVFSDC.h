@@ -77,6 +77,12 @@ struct IndexIVFSDC : faiss::IndexIVF {
             faiss::MetricType metric = faiss::METRIC_L2,
             bool own_invlists = true);
 
+    /** Says what the vectors are the output of: train() takes the query's map
+     * from there. For an untrained, empty index whose planes are the first
+     * ones of the binarizer; it is needed until the index is trained.
+     */
+    void link_binarizer(const BinarizerTransform& binarizer);
+
     /** Only while the index is empty, as scales of documents depend on it.
      * @param weight  not negative, size d
      * @param offset  size d

@@ -41,8 +41,16 @@ IndexSDC::IndexSDC(
         int nbits,
         faiss::MetricType metric)
         : IndexSDC(SDCQuantizer(binarizer_in, nbits, metric)) {
-    binarizer = &binarizer_in;
     is_trained = false;
+    link_binarizer(binarizer_in);
+}
+
+void IndexSDC::link_binarizer(const BinarizerTransform& binarizer_in) {
+    FAISS_THROW_IF_NOT_MSG(
+            !is_trained && ntotal == 0,
+            "only an untrained and empty index is linked to a binarizer");
+    sdc.check_first_planes(binarizer_in);
+    binarizer = &binarizer_in;
     if (binarizer->is_trained) {
         train(0, nullptr);
     }

@@ -51,6 +51,12 @@ struct IndexSDC : faiss::IndexFlatCodes {
             int nbits,
             faiss::MetricType metric = faiss::METRIC_L2);
 
+    /** Says what the vectors are the output of: train() takes the query's map
+     * from there. For an untrained, empty index whose planes are the first
+     * ones of the binarizer; it is needed until the index is trained.
+     */
+    void link_binarizer(const BinarizerTransform& binarizer);
+
     /** Only while the index is empty, as scales of documents depend on it.
      * @param weight  not negative, size d
      * @param offset  size d

@@ -7,7 +7,7 @@
 #include <faiss/impl/io.h>
 
 #include "io/PeekedReader.h"
-#include "io/crc32.h"
+#include "io/clone_ivf.h"
 #include "io/payload_read.h"
 #include "io/payload_write.h"
 #include "io/stand_ins.h"
@@ -39,8 +39,12 @@
 
 %newobject faiss_bebr::read_BinarizerTransform;
 %newobject faiss_bebr::read_IndexSDC;
+%newobject faiss_bebr::read_IndexIVFSDC;
 %newobject faiss_bebr::read_IndexBinarySDC;
 %include "io/types_io.h"
+
+%newobject faiss_bebr::clone_IndexIVFSDC;
+%include "io/clone_ivf.h"
 
 namespace faiss_bebr {
 struct StandInIndex : faiss::IndexPreTransform {
@@ -58,17 +62,27 @@ void set_transform(
         faiss::VectorTransform* transform);
 }
 
-// Objects without an owner. SWIG's own way, to make the proxy the owner, counts
-// one reference to the module too few, which destroys it in the end.
+// A new proxy that owns an object without an owner. SWIG's acquire() of the old
+// one counts one reference to FAISS's module too few, which ends it too early.
+%newobject take_ownership;
 %inline %{
-void delete_unowned(faiss::Index* index) {
-    delete index;
+faiss::Index* take_ownership(faiss::Index* index) {
+    return index;
 }
-void delete_unowned(faiss::IndexBinary* index) {
-    delete index;
+faiss::IndexBinary* take_ownership(faiss::IndexBinary* index) {
+    return index;
 }
-void delete_unowned(faiss::VectorTransform* transform) {
-    delete transform;
+faiss::VectorTransform* take_ownership(faiss::VectorTransform* transform) {
+    return transform;
+}
+%}
+
+%inline %{
+/// whether an index was linked to a binarizer and is not trained since
+bool waits_for_binarizer(const faiss::Index* index) {
+    const auto* flat = dynamic_cast<const faiss_bebr::IndexSDC*>(index);
+    const auto* ivf = dynamic_cast<const faiss_bebr::IndexIVFSDC*>(index);
+    return (flat && flat->binarizer) || (ivf && ivf->binarizer);
 }
 %}
 
@@ -77,6 +91,9 @@ void delete_unowned(faiss::VectorTransform* transform) {
 %inline %{
 faiss_bebr::IndexSDC* as_IndexSDC(faiss::Index* index) {
     return dynamic_cast<faiss_bebr::IndexSDC*>(index);
+}
+faiss_bebr::IndexIVFSDC* as_IndexIVFSDC(faiss::Index* index) {
+    return dynamic_cast<faiss_bebr::IndexIVFSDC*>(index);
 }
 faiss_bebr::IndexBinarySDC* as_IndexBinarySDC(faiss::IndexBinary* index) {
     return dynamic_cast<faiss_bebr::IndexBinarySDC*>(index);

@@ -8,6 +8,7 @@ from typing import Any
 import faiss
 
 from faiss_bebr import stock
+from faiss_bebr.swigfaiss_bebr import take_ownership
 
 
 def build(d: int, text: str, metric: int, own_invlists: bool) -> Any:
@@ -29,11 +30,9 @@ def build_transforms(d: int, text: str) -> list[Any]:
     """The transforms of a string such as "PCA64,L2norm", owned by the caller."""
     index = build(d, text + ",Flat", faiss.METRIC_L2, True)
     index.own_fields = False
-    index.index.this.acquire()
-    transforms = [index.chain.at(i) for i in range(index.chain.size())]
-    for transform in transforms:
-        transform.this.acquire()
-    return transforms
+    take_ownership(index.index)  # and delete it
+    chain = index.chain
+    return [take_ownership(chain.at(i)) for i in range(chain.size())]
 
 
 def build_coarse_quantizer(d: int, text: str, metric: int) -> tuple[Any, int, str]:
@@ -49,8 +48,7 @@ def build_coarse_quantizer(d: int, text: str, metric: int) -> tuple[Any, int, st
     """
     index = build(d, text + ",Flat", metric, False)
     index.own_fields = False
-    quantizer = index.quantizer
-    quantizer.this.acquire()
+    quantizer = take_ownership(index.quantizer)
     return quantizer, index.nlist, index.quantizer_trains_alone
 
 
@@ -61,7 +59,7 @@ def build_ivf_with_quantizer(
     index = build(quantizer.d, f"IVF{nlist},{code}", metric, own_invlists)
     replaced = index.quantizer
     index.quantizer = quantizer
-    replaced.this.acquire()
+    take_ownership(replaced)  # and delete it
     index.quantizer_trains_alone = TRAIN_ON_CENTROIDS
     quantizer.this.disown()
     return index

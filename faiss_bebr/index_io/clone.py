@@ -19,6 +19,7 @@ from faiss_bebr.index_io.containers import (
     stand_ins,
 )
 from faiss_bebr.index_io.domains import Domain, domain_of
+from faiss_bebr.index_io.links import link_binarizers
 
 
 def clone(obj: Any, domain: Domain) -> Any:
@@ -39,12 +40,22 @@ def clone(obj: Any, domain: Domain) -> Any:
     """
     if not isinstance(obj, domain.base):
         raise TypeError(f"expected a {domain.name}, got {type(obj).__name__}")
-    return _clone(obj) if contains_own(obj) else domain.native_clone(obj)
+    if not contains_own(obj):
+        return domain.native_clone(obj)
+    copy = _clone(obj)
+    link_binarizers(copy)
+    return copy
 
 
 def _clone(obj: Any) -> Any:
     domain = domain_of(obj)
     obj = domain.downcast(obj)
+    if isinstance(obj, own.IndexIVFSDC):
+        quantizer = _clone(obj.quantizer)
+        copy = own.clone_IndexIVFSDC(obj, quantizer)
+        copy.own_fields = True
+        quantizer.this.disown()
+        return copy
     if is_own(obj):
         return type(obj)(obj)
     if isinstance(obj, SHARDS + REPLICAS):

@@ -80,7 +80,7 @@ INDEX = Domain(
     native_read=_native.read_index,
     native_clone=_native.clone_index,
     native_downcast=_native.downcast_index,
-    casts=(own.as_IndexSDC,),
+    casts=(own.as_IndexSDC, own.as_IndexIVFSDC),
     stand_in=own.StandInIndex,
     placeholder=faiss.IndexPreTransform,
 )

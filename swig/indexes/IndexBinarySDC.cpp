@@ -43,8 +43,12 @@ IndexBinarySDC::IndexBinarySDC(
 
 void IndexBinarySDC::add(idx_t n, const uint8_t* x) {
     FAISS_THROW_IF_NOT_MSG(n >= 0, "n must not be negative");
-    codes.insert(codes.end(), x, x + n * code_size);
-    ntotal += n;
+    check_owned(codes);
+    if (n > 0) {
+        codes.resize((ntotal + n) * code_size);
+        std::memcpy(codes.data() + ntotal * code_size, x, n * code_size);
+        ntotal += n;
+    }
 }
 
 void IndexBinarySDC::add_sa_codes(
@@ -55,7 +59,8 @@ void IndexBinarySDC::add_sa_codes(
 }
 
 void IndexBinarySDC::reset() {
-    codes.clear();
+    check_owned(codes);
+    codes.resize(0);
     ntotal = 0;
 }
 
@@ -71,6 +76,7 @@ void IndexBinarySDC::reconstruct_n(idx_t i0, idx_t ni, uint8_t* recons) const {
 }
 
 size_t IndexBinarySDC::remove_ids(const faiss::IDSelector& sel) {
+    check_owned(codes);
     const idx_t kept = compact_rows(codes.data(), code_size, ntotal, sel);
     const size_t nremove = ntotal - kept;
     ntotal = kept;
@@ -99,6 +105,7 @@ void IndexBinarySDC::merge_from(faiss::IndexBinary& otherIndex, idx_t add_id) {
     FAISS_THROW_IF_NOT_MSG(add_id == 0, "cannot set ids in IndexBinarySDC");
     check_compatible_for_merge(otherIndex);
     auto& other = static_cast<IndexBinarySDC&>(otherIndex);
+    check_owned(other.codes);
     add(other.ntotal, other.codes.data());
     other.reset();
 }

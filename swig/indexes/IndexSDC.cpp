@@ -98,10 +98,17 @@ void IndexSDC::add_sa_codes(
         const uint8_t* codes_in,
         const idx_t* xids) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    check_owned(codes);
     IndexFlatCodes::add_sa_codes(n, codes_in, xids);
 }
 
+void IndexSDC::reset() {
+    codes = faiss::MaybeOwnedVector<uint8_t>();
+    ntotal = 0;
+}
+
 size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {
+    check_owned(codes);
     const idx_t kept = compact_rows(codes.data(), code_size, ntotal, sel);
     const size_t nremove = ntotal - kept;
     ntotal = kept;
@@ -141,6 +148,7 @@ void IndexSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
     FAISS_THROW_IF_NOT_MSG(add_id == 0, "cannot set ids in IndexSDC");
     check_compatible_for_merge(otherIndex);
     auto& other = static_cast<IndexSDC&>(otherIndex);
+    check_owned(other.codes);
     add_sa_codes(other.ntotal, other.codes.data(), nullptr);
     other.reset();
 }

@@ -20,6 +20,9 @@ using faiss::idx_t;
  * IndexFlatL2 between the level-quantized query and the decoded vectors, up to
  * the rounding of float sums; for METRIC_L2 with both multiplied by the square
  * roots of sdc.query_weight. Ties go to the smaller id.
+ *
+ * Codes may be a view of a mapped file; functions that would change them throw
+ * then.
  */
 struct IndexSDC : faiss::IndexFlatCodes {
     SDCQuantizer sdc;
@@ -78,6 +81,9 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// ids are sequential and xids is not used, as in IndexFlatCodes
     void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
             override;
+
+    /// also of codes that are a view of a file, which nothing else changes
+    void reset() override;
 
     /// the ids of the vectors that stay move up, in order
     size_t remove_ids(const faiss::IDSelector& sel) override;

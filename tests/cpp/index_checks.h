@@ -129,6 +129,12 @@ void check_interrupts(const Work& work) {
     work();
 }
 
+template <class Index>
+std::vector<uint8_t> get_codes(const Index& index) {
+    const uint8_t* codes = index.codes.data();
+    return std::vector<uint8_t>(codes, codes + index.codes.size());
+}
+
 /// what changes no index: the number of vectors and the codes
 template <class Index>
 struct Unchanged {
@@ -139,13 +145,43 @@ struct Unchanged {
     explicit Unchanged(const Index& index_in)
             : index(index_in),
               ntotal(index_in.ntotal),
-              codes(index_in.codes.data(),
-                    index_in.codes.data() + index_in.codes.size()) {}
+              codes(get_codes(index_in)) {}
     void check() const {
         CHECK_EQUAL(index.ntotal, ntotal);
-        CHECK_EQUAL(index.codes.size(), codes.size());
-        CHECK(std::equal(codes.begin(), codes.end(), index.codes.data()));
+        CHECK(get_codes(index) == codes);
     }
 };
+
+/// Makes the n codes of a file, which outlives the index, those of the index.
+template <class Index>
+void view_codes(Index& index, uint8_t* file, idx_t n) {
+    index.codes.is_owned = false;
+    index.codes.view_data = file;
+    index.codes.view_size = n * index.code_size;
+    index.codes.c_ptr = index.codes.view_data;
+    index.codes.c_size = index.codes.view_size;
+    index.ntotal = n;
+}
+
+/** Nothing changes an index whose codes are a view.
+ * @param owned  one with the same shape
+ */
+template <class Index>
+void check_read_only(Index& mapped, Index& owned) {
+    const Unchanged<Index> mapped_unchanged(mapped);
+    const Unchanged<Index> owned_unchanged(owned);
+    const uint8_t* view = mapped.codes.data();
+    const std::vector<uint8_t> fresh(mapped.code_size);
+    CHECK_THROWS(mapped.add_sa_codes(1, fresh.data(), nullptr));
+    CHECK_THROWS(mapped.reset());
+    CHECK_THROWS(mapped.remove_ids(StepSelector(2, 100)));
+    CHECK_THROWS(mapped.merge_from(owned));
+    // which would leave the other one empty
+    CHECK_THROWS(owned.merge_from(mapped));
+    mapped_unchanged.check();
+    owned_unchanged.check();
+    CHECK_EQUAL(mapped.codes.data(), view);
+    CHECK(!mapped.codes.is_owned);
+}
 
 } // namespace test

@@ -1,0 +1,215 @@
+"""The payload of an index file: a tree of nodes.
+
+A node is four characters and what they announce:
+
+    SDC_ BSDC BEBR   the fields of one of our types, see swig/io/types_io.h
+    FAIS             an object of FAISS with none of ours inside, in FAISS's bytes
+    TREE             a FAISS container with ours inside: uint32 number of parts,
+                     for each uint16 length of its path, the path, one character
+                     for its family and a node; then the container in FAISS's
+                     bytes, with stand-ins at those places
+    SHRD REPL        shards or replicas of indexes, which FAISS has no bytes for:
+                     int32 d, uint8 threaded, uint8 successive_ids (0 for
+                     replicas), uint32 number of indexes, and a node for each
+
+Numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from faiss_bebr import swigfaiss_bebr as own
+from faiss_bebr.index_io.containers import (
+    REPLICAS,
+    SHARDS,
+    Part,
+    find_parts,
+    make_group,
+    put_parts,
+    stand_ins,
+)
+from faiss_bebr.index_io.domains import (
+    BINARY,
+    DOMAINS,
+    INDEX,
+    TRANSFORM,
+    Domain,
+    domain_of,
+)
+from faiss_bebr.index_io.limits import reading_limits
+
+# of containers in containers; no real index has so many
+MAX_DEPTH = 32
+
+
+class OwnType(NamedTuple):
+    """How one of our types is written and read."""
+
+    the_class: type
+    domain: Domain
+    write: Callable[[Any, Any, int], None]
+    """object, IOWriter, io_flags"""
+    read: Callable[[Any, int, int], Any]
+    """payload reader, io_flags, depth"""
+
+
+def _fields(the_class: type, domain: Domain, write: Any, read: Any) -> OwnType:
+    """A type that has no other objects inside."""
+    return OwnType(
+        the_class,
+        domain,
+        lambda obj, writer, io_flags: write(obj, writer),
+        lambda reader, io_flags, depth: read(reader),
+    )
+
+
+OWN_TYPES = {
+    b"SDC_": _fields(own.IndexSDC, INDEX, own.write_IndexSDC, own.read_IndexSDC),
+    b"BSDC": _fields(
+        own.IndexBinarySDC, BINARY, own.write_IndexBinarySDC, own.read_IndexBinarySDC
+    ),
+    b"BEBR": _fields(
+        own.BinarizerTransform,
+        TRANSFORM,
+        own.write_BinarizerTransform,
+        own.read_BinarizerTransform,
+    ),
+}
+
+
+def _write(writer: Any, *pieces: bytes) -> None:
+    data = b"".join(pieces)
+    if writer.write_bytes(data) != len(data):
+        raise RuntimeError(f"write error in {writer.name}")
+
+
+def _read(reader: Any, nbytes: int) -> bytes:
+    data: bytes = reader.read_bytes(nbytes)
+    if len(data) != nbytes:
+        raise RuntimeError("the index file is corrupted: it ends too early")
+    return data
+
+
+def _read_numbers(reader: Any, layout: str) -> tuple[int, ...]:
+    return struct.unpack(layout, _read(reader, struct.calcsize(layout)))
+
+
+def write_node(obj: Any, writer: Any, io_flags: int) -> None:
+    """Write an object with all that is inside it.
+
+    Parameters
+    ----------
+    obj : Index, IndexBinary or VectorTransform
+    writer : IOWriter
+    io_flags : int
+        See `faiss.write_index`.
+
+    Raises
+    ------
+    RuntimeError
+        If FAISS cannot write a type that is inside, or the writer fails.
+    """
+    domain = domain_of(obj)
+    obj = domain.downcast(obj)
+    for tag, own_type in OWN_TYPES.items():
+        if isinstance(obj, own_type.the_class):
+            _write(writer, tag)
+            own_type.write(obj, writer, io_flags)
+            return
+    if isinstance(obj, SHARDS + REPLICAS):
+        _write_group(obj, writer, io_flags)
+        return
+    parts = find_parts(obj)
+    if not parts:
+        _write(writer, b"FAIS")
+        domain.native_write(obj, writer, io_flags)
+        return
+    _write(writer, b"TREE", struct.pack("<I", len(parts)))
+    for path, part in parts:
+        name = path.encode("ascii")
+        family = domain_of(part).tag
+        _write(writer, struct.pack("<H", len(name)), name, family)
+        write_node(part, writer, io_flags)
+    with stand_ins(obj, parts):
+        domain.native_write(obj, writer, io_flags)
+
+
+def _write_group(obj: Any, writer: Any, io_flags: int) -> None:
+    if type(obj) not in SHARDS + REPLICAS:
+        raise RuntimeError(f"cannot write an index of type {type(obj).__name__}")
+    is_shards = isinstance(obj, SHARDS)
+    successive_ids = is_shards and obj.successive_ids
+    numbers = (obj.d, own.is_threaded(obj), successive_ids, obj.count())
+    _write(writer, b"SHRD" if is_shards else b"REPL", struct.pack("<iBBI", *numbers))
+    for i in range(obj.count()):
+        write_node(obj.at(i), writer, io_flags)
+
+
+def read_node(reader: Any, domain: Domain, io_flags: int, depth: int = 0) -> Any:
+    """Read an object that `write_node` wrote.
+
+    Parameters
+    ----------
+    reader : FilePayloadReader or StreamPayloadReader
+    domain : Domain
+        The family that the object has to be of.
+    io_flags : int
+        See `faiss.read_index`.
+    depth : int
+        How many containers it is inside of.
+
+    Raises
+    ------
+    RuntimeError
+        If the payload is not what was written.
+    """
+    if depth > MAX_DEPTH:
+        raise RuntimeError(
+            f"the index file is corrupted: containers of depth {MAX_DEPTH}"
+        )
+    tag = _read(reader, 4)
+    if tag in OWN_TYPES:
+        own_type = OWN_TYPES[tag]
+        if own_type.domain is not domain:
+            raise RuntimeError(
+                f"expected a {domain.name}, but the file has a "
+                f"{own_type.the_class.__name__}"
+            )
+        return own_type.read(reader, io_flags, depth)
+    if tag in (b"SHRD", b"REPL"):
+        return _read_group(reader, domain, io_flags, depth, tag == b"SHRD")
+    parts = []
+    if tag == b"TREE":
+        (nparts,) = _read_numbers(reader, "<I")
+        for _ in range(nparts):
+            parts.append(_read_part(reader, io_flags, depth))
+    elif tag != b"FAIS":
+        raise RuntimeError(f"the index file has an unknown type {tag!r}")
+    with reading_limits(reader.remaining()):
+        obj = domain.native_read(reader, io_flags)
+    put_parts(obj, parts)
+    return obj
+
+
+def _read_part(reader: Any, io_flags: int, depth: int) -> Part:
+    (length,) = _read_numbers(reader, "<H")
+    path = _read(reader, length).decode("ascii", "replace")
+    tag = _read(reader, 1)
+    for domain in DOMAINS:
+        if domain.tag == tag:
+            return Part(path, read_node(reader, domain, io_flags, depth + 1))
+    raise RuntimeError(f"the index file has an unknown family {tag!r}")
+
+
+def _read_group(
+    reader: Any, domain: Domain, io_flags: int, depth: int, is_shards: bool
+) -> Any:
+    d, threaded, successive_ids, count = _read_numbers(reader, "<iBBI")
+    if domain is TRANSFORM or max(threaded, successive_ids) > 1 or d < 1:
+        raise RuntimeError("the index file is corrupted: impossible shards")
+    the_class = (SHARDS if is_shards else REPLICAS)[domain is BINARY]
+    indexes = [read_node(reader, domain, io_flags, depth + 1) for _ in range(count)]
+    return make_group(the_class, d, bool(threaded), bool(successive_ids), indexes)

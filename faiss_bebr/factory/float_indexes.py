@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import faiss
@@ -24,7 +26,7 @@ from faiss_bebr.factory.tokens import (
     refuse,
     split_at_commas,
 )
-from faiss_bebr.swigfaiss_bebr import IndexSDC
+from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC
 
 _STOCK_TRANSFORM = re.compile(
     "PCAW?R?[0-9]+|L2[nN]orm|(RR|HR|ITQ)[0-9]*|OPQ[0-9]+(_[0-9]+)?|Pad[0-9]+"
@@ -164,30 +166,30 @@ class _Parser:
 
     def parse_transforms(self, tokens: list[str], space: _Space) -> Any:
         chain: list[Any] = []
+        releases: list[Callable[[], None]] = []
         rest = list(tokens)
         while rest and (is_binarizer(rest[0]) or _STOCK_TRANSFORM.fullmatch(rest[0])):
             token = rest.pop(0)
             if is_binarizer(token):
                 transform = make_binarizer(token, space.d)
-                space = replace(
-                    space,
-                    binarizer=transform,
-                    binarizer_token=token,
-                    later_transform="",
+                releases.append(transform.this.disown)
+                space = _Space(
+                    transform.d_out, transform, token, "", space.is_for_documents
                 )
             else:
-                (transform,) = stock_parts.build_transforms(space.d, token)
-                space = replace(space, later_transform=token)
+                holder = stock_parts.build_transform_holder(space.d, token)
+                transform = holder.chain.at(0)
+                releases.append(partial(stock_parts.release_transform, holder))
+                space = replace(space, d=transform.d_out, later_transform=token)
             chain.append(transform)
-            space = replace(space, d=transform.d_out)
         if not chain:
             return None
         if not rest:
             refuse(token, self.description, "an index or an encoding must follow it")
         index = _enclose(faiss.IndexPreTransform, self.parse(rest, space))
-        for transform in reversed(chain):
+        for transform, release in zip(reversed(chain), reversed(releases), strict=True):
             index.prepend_transform(transform)
-            transform.this.disown()
+            release()
         return index
 
     def parse_encoding(self, tokens: list[str], space: _Space) -> Any:
@@ -243,21 +245,47 @@ class _Parser:
         nested = _NESTED_QUANTIZER.fullmatch(coarse)
         if not code or not (nested or coarse.startswith(("IVF", "IMI"))):
             return None
-        if nested and has_own_token(nested[3]):
-            nlist = int(nested[1]) * _MULTIPLIERS[nested[2]]
-            quantizer = self.parse(
-                split_at_commas(nested[3]), replace(space, is_for_documents=False)
+        if not nested or not has_own_token(nested[3]):
+            holder = stock_parts.build_quantizer_holder(space.d, coarse, self.metric)
+            index = self.make_ivf(holder.quantizer, holder.nlist, code, space)
+            index.quantizer_trains_alone = holder.quantizer_trains_alone
+            holder.own_fields = False
+            return index
+        nlist = int(nested[1]) * _MULTIPLIERS[nested[2]]
+        quantizer = self.parse(
+            split_at_commas(nested[3]), replace(space, is_for_documents=False)
+        )
+        if not has_own_token(code):
+            return stock_parts.build_ivf(
+                quantizer, nlist, code, self.metric, self.own_invlists
             )
-            trains_alone = stock_parts.TRAIN_ON_CENTROIDS
-            if not has_own_token(code):
-                return stock_parts.build_ivf_with_quantizer(
-                    quantizer, nlist, code, self.metric, self.own_invlists
-                )
+        index = self.make_ivf(quantizer, nlist, code, space)
+        index.quantizer_trains_alone = stock_parts.TRAIN_ON_CENTROIDS
+        quantizer.this.disown()
+        return index
+
+    def make_ivf(self, quantizer: Any, nlist: int, code: str, space: _Space) -> Any:
+        """An IndexIVFSDC that is to own its quantizer."""
+        if nlist < 1:
+            refuse(f"IVF{nlist}", self.description, "expected at least one list")
+        nbits = self.take_stored_planes(code, space)
+        if space.binarizer is not None:
+            index = IndexIVFSDC(
+                quantizer,
+                space.binarizer,
+                nbits,
+                nlist,
+                self.metric,
+                self.own_invlists,
+            )
         else:
-            quantizer, nlist, trains_alone = stock_parts.build_coarse_quantizer(
-                space.d, coarse, self.metric
+            index = IndexIVFSDC(
+                quantizer, space.d, nlist, nbits, self.metric, self.own_invlists
             )
-        raise NotImplementedError(trains_alone)
+            index.learn_range = True
+        index.own_fields = True
+        index.cp.spherical = self.metric == faiss.METRIC_INNER_PRODUCT
+        return index
 
 
 def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:

@@ -1,5 +1,9 @@
-"""Parts of FAISS's own that are built from a factory string and then taken out
-of the index that FAISS made around them."""
+"""Parts of FAISS's own, built by FAISS from a string with something to hold them.
+
+The holder owns its part until another index takes it over. (SWIG loses count
+of its references when a Python object becomes the owner of what it did not
+own, so no part is ever given to Python.)
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,10 @@ from typing import Any
 import faiss
 
 from faiss_bebr import stock
-from faiss_bebr.swigfaiss_bebr import take_ownership
+
+# of IndexIVF.quantizer_trains_alone: centroids come from k-means, and the
+# quantizer is trained on them and filled with them
+TRAIN_ON_CENTROIDS = "\x02"
 
 
 def build(d: int, text: str, metric: int, own_invlists: bool) -> Any:
@@ -26,45 +33,34 @@ def build(d: int, text: str, metric: int, own_invlists: bool) -> Any:
         raise ValueError(f"FAISS refused {text!r}: {reason}") from error
 
 
-def build_transforms(d: int, text: str) -> list[Any]:
-    """The transforms of a string such as "PCA64,L2norm", owned by the caller."""
-    index = build(d, text + ",Flat", faiss.METRIC_L2, True)
-    index.own_fields = False
-    take_ownership(index.index)  # and delete it
-    chain = index.chain
-    return [take_ownership(chain.at(i)) for i in range(chain.size())]
+def build_transform_holder(d: int, token: str) -> Any:
+    """An IndexPreTransform with one transform."""
+    return build(d, token + ",Flat", faiss.METRIC_L2, True)
 
 
-def build_coarse_quantizer(d: int, text: str, metric: int) -> tuple[Any, int, str]:
-    """What a string such as "IVF64_HNSW32" or "IMI2x8" stands for.
-
-    Returns
-    -------
-    quantizer : faiss.Index
-        Owned by the caller.
-    nlist : int
-    trains_alone : str
-        One character, see `faiss.IndexIVF.quantizer_trains_alone`.
-    """
-    index = build(d, text + ",Flat", metric, False)
-    index.own_fields = False
-    quantizer = take_ownership(index.quantizer)
-    return quantizer, index.nlist, index.quantizer_trains_alone
+def release_transform(holder: Any) -> None:
+    """Leave the transform to the index that has it now."""
+    holder.own_fields = False
+    index = holder.index
+    holder.index = None
+    index.__swig_destroy__(index)
 
 
-def build_ivf_with_quantizer(
+def build_quantizer_holder(d: int, coarse: str, metric: int) -> Any:
+    """An inverted file with the coarse quantizer of a string such as
+    "IVF64_HNSW32" or "IMI2x8"; its `own_fields` says who deletes that."""
+    return build(d, coarse + ",Flat", metric, False)
+
+
+def build_ivf(
     quantizer: Any, nlist: int, code: str, metric: int, own_invlists: bool
 ) -> Any:
-    """FAISS's inverted file of a code such as "PQ16x4fs" with this quantizer."""
+    """FAISS's inverted file of a code such as "PQ16x4fs" with a quantizer of
+    ours, which it owns."""
     index = build(quantizer.d, f"IVF{nlist},{code}", metric, own_invlists)
     replaced = index.quantizer
     index.quantizer = quantizer
-    take_ownership(replaced)  # and delete it
-    index.quantizer_trains_alone = TRAIN_ON_CENTROIDS
     quantizer.this.disown()
+    replaced.__swig_destroy__(replaced)
+    index.quantizer_trains_alone = TRAIN_ON_CENTROIDS
     return index
-
-
-# of IndexIVF.quantizer_trains_alone: centroids come from k-means, and the
-# quantizer is trained on them and filled with them
-TRAIN_ON_CENTROIDS = "\x02"

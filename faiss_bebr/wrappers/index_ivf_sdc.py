@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from faiss import class_wrappers
+from faiss import add_ref_in_method, class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC
@@ -108,6 +108,7 @@ def handle_IndexIVFSDC() -> None:
         self.merge_from_c(otherIndex, self.ntotal if add_id is None else add_id)
 
     IndexIVFSDC.__init__ = __init__
+    add_ref_in_method(IndexIVFSDC, "link_binarizer", 0)
     for name, replacement in (
         ("quantize_queries", replacement_quantize_queries),
         ("merge_from", replacement_merge_from),

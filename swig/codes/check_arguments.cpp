@@ -49,8 +49,7 @@ void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal) {
 void check_owned(const faiss::MaybeOwnedVector<uint8_t>& codes) {
     FAISS_THROW_IF_NOT_MSG(
             codes.is_owned,
-            "the codes are a read-only view of a mapped file: read the file "
-            "without IO_FLAG_MMAP to change the index");
+            "the codes are mapped from a file and cannot be changed");
 }
 
 } // namespace faiss_bebr

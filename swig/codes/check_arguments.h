@@ -23,8 +23,8 @@ void check_query_map(
 /// the ids i0 .. i0 + ni - 1 have to be in 0 .. ntotal - 1
 void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal);
 
-/// codes that are a view of a mapped file cannot be changed; FAISS's own
-/// functions end the process when they try
+/// codes that are a view of a mapped file cannot be changed: FAISS itself ends
+/// the process when it tries
 void check_owned(const faiss::MaybeOwnedVector<uint8_t>& codes);
 
 } // namespace faiss_bebr

@@ -59,8 +59,7 @@ void IndexBinarySDC::add_sa_codes(
 }
 
 void IndexBinarySDC::reset() {
-    check_owned(codes);
-    codes.resize(0);
+    codes = faiss::MaybeOwnedVector<uint8_t>();
     ntotal = 0;
 }
 
@@ -105,7 +104,6 @@ void IndexBinarySDC::merge_from(faiss::IndexBinary& otherIndex, idx_t add_id) {
     FAISS_THROW_IF_NOT_MSG(add_id == 0, "cannot set ids in IndexBinarySDC");
     check_compatible_for_merge(otherIndex);
     auto& other = static_cast<IndexBinarySDC&>(otherIndex);
-    check_owned(other.codes);
     add(other.ntotal, other.codes.data());
     other.reset();
 }

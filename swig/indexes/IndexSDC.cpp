@@ -112,8 +112,8 @@ void IndexSDC::add_sa_codes(
 }
 
 void IndexSDC::reset() {
-    check_owned(codes);
-    IndexFlatCodes::reset();
+    codes = faiss::MaybeOwnedVector<uint8_t>();
+    ntotal = 0;
 }
 
 size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {
@@ -157,7 +157,6 @@ void IndexSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
     FAISS_THROW_IF_NOT_MSG(add_id == 0, "cannot set ids in IndexSDC");
     check_compatible_for_merge(otherIndex);
     auto& other = static_cast<IndexSDC&>(otherIndex);
-    check_owned(other.codes);
     add_sa_codes(other.ntotal, other.codes.data(), nullptr);
     other.reset();
 }

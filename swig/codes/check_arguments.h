@@ -14,6 +14,9 @@ namespace faiss_bebr {
 /// names the first of n * d values that is NaN or infinite
 void check_finite(size_t n, size_t d, const float* x);
 
+/// d bits of packed codes have to be nbits planes of a multiple of 8
+void check_binary_shape(faiss::idx_t d, int nbits, faiss::MetricType metric);
+
 /// weights have to be finite and not negative, offsets finite, d of each
 void check_query_map(
         int d,

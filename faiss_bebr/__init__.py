@@ -15,6 +15,7 @@ from faiss_bebr import wrappers as _wrappers  # noqa: F401
 from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
+    IndexBinaryIVFSDC,
     IndexBinarySDC,
     IndexIVFSDC,
     IndexSDC,
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BinarizerTransform",
+    "IndexBinaryIVFSDC",
     "IndexBinarySDC",
     "IndexIVFSDC",
     "IndexSDC",

@@ -160,9 +160,6 @@ struct IndexBinaryIVFSDC : faiss::IndexBinary {
     /// @param add_id  added to the ids of the other index
     void merge_from(faiss::IndexBinary& otherIndex, idx_t add_id) override;
 
-    /// of indexes with the ids 0, 1, ...: those of the other one follow
-    void merge_from(faiss::IndexBinary& otherIndex);
-
     size_t get_list_size(size_t list_no) const;
 
     void make_direct_map(bool new_maintain_direct_map = true);
@@ -175,14 +172,6 @@ struct IndexBinaryIVFSDC : faiss::IndexBinary {
    private:
     void check_ready() const;
     void check_list_nos(idx_t n, const idx_t* list_nos) const;
-
-    struct SearchSettings;
-    struct ProbedLists;
-    SearchSettings get_settings(const faiss::SearchParameters* params) const;
-    ProbedLists find_lists(
-            idx_t n,
-            const uint8_t* x,
-            const SearchSettings& settings) const;
 };
 
 } // namespace faiss_bebr

@@ -16,6 +16,7 @@ from faiss_bebr.binarizers import register_binarizer, unregister_binarizer
 from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
+    IndexBinaryIVFSDC,
     IndexBinarySDC,
     IndexIVFSDC,
     IndexSDC,
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BinarizerTransform",
+    "IndexBinaryIVFSDC",
     "IndexBinarySDC",
     "IndexIVFSDC",
     "IndexSDC",

@@ -41,9 +41,11 @@
 %newobject faiss_bebr::read_IndexSDC;
 %newobject faiss_bebr::read_IndexIVFSDC;
 %newobject faiss_bebr::read_IndexBinarySDC;
+%newobject faiss_bebr::read_IndexBinaryIVFSDC;
 %include "io/types_io.h"
 
 %newobject faiss_bebr::clone_IndexIVFSDC;
+%newobject faiss_bebr::clone_IndexBinaryIVFSDC;
 %include "io/clone_ivf.h"
 
 namespace faiss_bebr {
@@ -61,21 +63,6 @@ void set_transform(
         size_t i,
         faiss::VectorTransform* transform);
 }
-
-// A new proxy that owns an object without an owner. SWIG's acquire() of the old
-// one counts one reference to FAISS's module too few, which ends it too early.
-%newobject take_ownership;
-%inline %{
-faiss::Index* take_ownership(faiss::Index* index) {
-    return index;
-}
-faiss::IndexBinary* take_ownership(faiss::IndexBinary* index) {
-    return index;
-}
-faiss::VectorTransform* take_ownership(faiss::VectorTransform* transform) {
-    return transform;
-}
-%}
 
 %inline %{
 /// whether an index was linked to a binarizer and is not trained since
@@ -97,6 +84,9 @@ faiss_bebr::IndexIVFSDC* as_IndexIVFSDC(faiss::Index* index) {
 }
 faiss_bebr::IndexBinarySDC* as_IndexBinarySDC(faiss::IndexBinary* index) {
     return dynamic_cast<faiss_bebr::IndexBinarySDC*>(index);
+}
+faiss_bebr::IndexBinaryIVFSDC* as_IndexBinaryIVFSDC(faiss::IndexBinary* index) {
+    return dynamic_cast<faiss_bebr::IndexBinaryIVFSDC*>(index);
 }
 faiss_bebr::BinarizerTransform* as_BinarizerTransform(
         faiss::VectorTransform* transform) {

@@ -21,6 +21,11 @@ from faiss_bebr.index_io.containers import (
 from faiss_bebr.index_io.domains import Domain, domain_of
 from faiss_bebr.index_io.links import link_binarizers
 
+_INVERTED_FILES = (
+    (own.IndexIVFSDC, own.clone_IndexIVFSDC),
+    (own.IndexBinaryIVFSDC, own.clone_IndexBinaryIVFSDC),
+)
+
 
 def clone(obj: Any, domain: Domain) -> Any:
     """A copy of an object with all that is inside it.
@@ -50,12 +55,13 @@ def clone(obj: Any, domain: Domain) -> Any:
 def _clone(obj: Any) -> Any:
     domain = domain_of(obj)
     obj = domain.downcast(obj)
-    if isinstance(obj, own.IndexIVFSDC):
-        quantizer = _clone(obj.quantizer)
-        copy = own.clone_IndexIVFSDC(obj, quantizer)
-        copy.own_fields = True
-        quantizer.this.disown()
-        return copy
+    for the_class, clone_ivf in _INVERTED_FILES:
+        if isinstance(obj, the_class):
+            quantizer = _clone(obj.quantizer)
+            copy = clone_ivf(obj, quantizer)
+            copy.own_fields = True
+            quantizer.this.disown()
+            return copy
     if is_own(obj):
         return type(obj)(obj)
     if isinstance(obj, SHARDS + REPLICAS):

@@ -174,4 +174,4 @@ def put_parts(container: Any, parts: list[Part]) -> None:
                 )
         _assign(container, path, part)
         part.this.disown()
-        own.take_ownership(old)  # and deletes it with the proxy
+        old.__swig_destroy__(old)

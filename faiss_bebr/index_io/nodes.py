@@ -98,6 +98,12 @@ OWN_TYPES = {
     b"BSDC": _fields(
         own.IndexBinarySDC, BINARY, own.write_IndexBinarySDC, own.read_IndexBinarySDC
     ),
+    b"BIVS": OwnType(
+        own.IndexBinaryIVFSDC,
+        BINARY,
+        _write_ivf(own.write_IndexBinaryIVFSDC),
+        _read_ivf(own.read_IndexBinaryIVFSDC, BINARY),
+    ),
     b"BEBR": _fields(
         own.BinarizerTransform,
         TRANSFORM,

@@ -35,4 +35,27 @@ IndexIVFSDC* clone_IndexIVFSDC(
     return copy.release();
 }
 
+IndexBinaryIVFSDC* clone_IndexBinaryIVFSDC(
+        const IndexBinaryIVFSDC& index,
+        faiss::IndexBinary* quantizer) {
+    auto copy = std::make_unique<IndexBinaryIVFSDC>(
+            quantizer,
+            index.d,
+            index.nlist,
+            index.nbits,
+            index.metric_type,
+            false);
+    copy->ntotal = index.ntotal;
+    copy->verbose = index.verbose;
+    copy->is_trained = index.is_trained;
+    copy->nprobe = index.nprobe;
+    copy->max_codes = index.max_codes;
+    copy->direct_map = index.direct_map;
+    copy->cp = index.cp;
+    copy->clustering_index = index.clustering_index;
+    copy->invlists = clone_lists(index.invlists).release();
+    copy->own_invlists = true;
+    return copy.release();
+}
+
 } // namespace faiss_bebr

@@ -213,7 +213,8 @@ IndexIVFSDC* read_IndexIVFSDC(
             {nlist, index->code_size, index->ntotal},
             index->direct_map,
             io_flags);
-    index->replace_invlists(lists.release(), true);
+    index->invlists = lists.release();
+    index->own_invlists = true;
     return index.release();
 }
 
@@ -231,6 +232,43 @@ IndexBinarySDC* read_IndexBinarySDC(IOReader* f) {
     auto index = std::make_unique<IndexBinarySDC>(d, nbits, read_metric(*f));
     index->ntotal = read_ntotal(*f, index->code_size);
     index->codes = get_payload(*f).take(index->ntotal * index->code_size);
+    return index.release();
+}
+
+void write_IndexBinaryIVFSDC(const IndexBinaryIVFSDC* index, IOWriter* f) {
+    write_number<int32_t>(*f, index->d);
+    write_number<int32_t>(*f, index->nbits);
+    write_number<int32_t>(*f, index->metric_type);
+    write_number<uint64_t>(*f, index->nlist);
+    write_number<uint64_t>(*f, index->nprobe);
+    write_number<uint64_t>(*f, index->max_codes);
+    write_bool(*f, index->is_trained);
+    write_number<idx_t>(*f, index->ntotal);
+    write_lists(*f, index->invlists, index->direct_map);
+}
+
+IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
+        IOReader* f,
+        faiss::IndexBinary* quantizer,
+        int io_flags) {
+    const auto d =
+            read_number_in<int32_t>(*f, "d", 8, PlaneLayout::max_dim * 8);
+    const int nbits = read_number<int32_t>(*f);
+    const faiss::MetricType metric = read_metric(*f);
+    const auto nlist = read_number<uint64_t>(*f);
+    auto index = std::make_unique<IndexBinaryIVFSDC>(
+            quantizer, d, nlist, nbits, metric, false);
+    index->nprobe = read_number<uint64_t>(*f);
+    index->max_codes = read_number<uint64_t>(*f);
+    index->is_trained = read_bool(*f, "is_trained");
+    index->ntotal = read_number<idx_t>(*f);
+    std::unique_ptr<faiss::InvertedLists> lists = read_lists(
+            *f,
+            {nlist, size_t(index->code_size), index->ntotal},
+            index->direct_map,
+            io_flags);
+    index->invlists = lists.release();
+    index->own_invlists = true;
     return index.release();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "indexes/IndexBinaryIVFSDC.h"
 #include "indexes/IndexBinarySDC.h"
 #include "indexes/IndexIVFSDC.h"
 #include "indexes/IndexSDC.h"
@@ -34,5 +35,16 @@ IndexIVFSDC* read_IndexIVFSDC(
 
 void write_IndexBinarySDC(const IndexBinarySDC* index, faiss::IOWriter* f);
 IndexBinarySDC* read_IndexBinarySDC(faiss::IOReader* f);
+
+/// without the quantizer
+void write_IndexBinaryIVFSDC(
+        const IndexBinaryIVFSDC* index,
+        faiss::IOWriter* f);
+
+/// see read_IndexIVFSDC()
+IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
+        faiss::IOReader* f,
+        faiss::IndexBinary* quantizer,
+        int io_flags);
 
 } // namespace faiss_bebr

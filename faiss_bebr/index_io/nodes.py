@@ -322,14 +322,16 @@ def _read_refine_flat(reader: Any, io_flags: int, depth: int) -> Any:
         base.ntotal,
     ):
         raise RuntimeError("the index file is corrupted: vectors of another index")
-    index = faiss.IndexRefineFlat()
-    for name in ("d", "ntotal", "metric_type", "is_trained"):
-        setattr(index, name, getattr(base, name))
+    # FAISS makes one around an empty index only
+    index = faiss.IndexRefineFlat(faiss.IndexFlat(base.d, base.metric_type))
+    index.ntotal = base.ntotal
+    index.is_trained = base.is_trained
     index.k_factor = k_factor
     index.base_index = base
     index.own_fields = True
     base.this.disown()
+    empty = index.refine_index
     index.refine_index = vectors
-    index.own_refine_index = True
     vectors.this.disown()
+    empty.__swig_destroy__(empty)
     return index

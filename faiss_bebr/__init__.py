@@ -17,6 +17,7 @@ from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.registration import register, unregister
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
+    IndexBinaryIVFSDC,
     IndexBinarySDC,
     IndexIVFSDC,
     IndexSDC,
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BinarizerTransform",
+    "IndexBinaryIVFSDC",
     "IndexBinarySDC",
     "IndexIVFSDC",
     "IndexSDC",

@@ -7,7 +7,7 @@
 #include <faiss/impl/io.h>
 
 #include "io/PeekedReader.h"
-#include "io/crc32.h"
+#include "io/clone_ivf.h"
 #include "io/payload_read.h"
 #include "io/payload_write.h"
 #include "io/stand_ins.h"
@@ -39,8 +39,14 @@
 
 %newobject faiss_bebr::read_BinarizerTransform;
 %newobject faiss_bebr::read_IndexSDC;
+%newobject faiss_bebr::read_IndexIVFSDC;
 %newobject faiss_bebr::read_IndexBinarySDC;
+%newobject faiss_bebr::read_IndexBinaryIVFSDC;
 %include "io/types_io.h"
+
+%newobject faiss_bebr::clone_IndexIVFSDC;
+%newobject faiss_bebr::clone_IndexBinaryIVFSDC;
+%include "io/clone_ivf.h"
 
 namespace faiss_bebr {
 struct StandInIndex : faiss::IndexPreTransform {
@@ -58,17 +64,12 @@ void set_transform(
         faiss::VectorTransform* transform);
 }
 
-// Objects without an owner. SWIG's own way, to make the proxy the owner, counts
-// one reference to the module too few, which destroys it in the end.
 %inline %{
-void delete_unowned(faiss::Index* index) {
-    delete index;
-}
-void delete_unowned(faiss::IndexBinary* index) {
-    delete index;
-}
-void delete_unowned(faiss::VectorTransform* transform) {
-    delete transform;
+/// whether an index was linked to a binarizer and is not trained since
+bool waits_for_binarizer(const faiss::Index* index) {
+    const auto* flat = dynamic_cast<const faiss_bebr::IndexSDC*>(index);
+    const auto* ivf = dynamic_cast<const faiss_bebr::IndexIVFSDC*>(index);
+    return (flat && flat->binarizer) || (ivf && ivf->binarizer);
 }
 %}
 
@@ -78,8 +79,14 @@ void delete_unowned(faiss::VectorTransform* transform) {
 faiss_bebr::IndexSDC* as_IndexSDC(faiss::Index* index) {
     return dynamic_cast<faiss_bebr::IndexSDC*>(index);
 }
+faiss_bebr::IndexIVFSDC* as_IndexIVFSDC(faiss::Index* index) {
+    return dynamic_cast<faiss_bebr::IndexIVFSDC*>(index);
+}
 faiss_bebr::IndexBinarySDC* as_IndexBinarySDC(faiss::IndexBinary* index) {
     return dynamic_cast<faiss_bebr::IndexBinarySDC*>(index);
+}
+faiss_bebr::IndexBinaryIVFSDC* as_IndexBinaryIVFSDC(faiss::IndexBinary* index) {
+    return dynamic_cast<faiss_bebr::IndexBinaryIVFSDC*>(index);
 }
 faiss_bebr::BinarizerTransform* as_BinarizerTransform(
         faiss::VectorTransform* transform) {

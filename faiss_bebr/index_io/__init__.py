@@ -15,6 +15,7 @@ from faiss_bebr.index_io.clone import clone
 from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.index_io.domains import BINARY, INDEX, TRANSFORM, Domain
 from faiss_bebr.index_io.files import open_reader, open_writer, write_payload
+from faiss_bebr.index_io.links import link_binarizers
 from faiss_bebr.index_io.nodes import read_node, write_node
 
 __all__ = [
@@ -68,6 +69,8 @@ def _read(domain: Domain, f: Any, io_flags: int) -> Any:
             raise RuntimeError(
                 f"the index file is corrupted: {reader.remaining()} bytes too many"
             )
+        if domain is INDEX:
+            link_binarizers(obj)
         return obj
 
 

@@ -19,6 +19,12 @@ from faiss_bebr.index_io.containers import (
     stand_ins,
 )
 from faiss_bebr.index_io.domains import Domain, domain_of
+from faiss_bebr.index_io.links import link_binarizers
+
+_INVERTED_FILES = (
+    (own.IndexIVFSDC, own.clone_IndexIVFSDC),
+    (own.IndexBinaryIVFSDC, own.clone_IndexBinaryIVFSDC),
+)
 
 
 def clone(obj: Any, domain: Domain) -> Any:
@@ -39,12 +45,23 @@ def clone(obj: Any, domain: Domain) -> Any:
     """
     if not isinstance(obj, domain.base):
         raise TypeError(f"expected a {domain.name}, got {type(obj).__name__}")
-    return _clone(obj) if contains_own(obj) else domain.native_clone(obj)
+    if not contains_own(obj):
+        return domain.native_clone(obj)
+    copy = _clone(obj)
+    link_binarizers(copy)
+    return copy
 
 
 def _clone(obj: Any) -> Any:
     domain = domain_of(obj)
     obj = domain.downcast(obj)
+    for the_class, clone_ivf in _INVERTED_FILES:
+        if isinstance(obj, the_class):
+            quantizer = _clone(obj.quantizer)
+            copy = clone_ivf(obj, quantizer)
+            copy.own_fields = True
+            quantizer.this.disown()
+            return copy
     if is_own(obj):
         return type(obj)(obj)
     if isinstance(obj, SHARDS + REPLICAS):

@@ -174,4 +174,4 @@ def put_parts(container: Any, parts: list[Part]) -> None:
                 )
         _assign(container, path, part)
         part.this.disown()
-        own.delete_unowned(old)
+        old.__swig_destroy__(old)

@@ -80,7 +80,7 @@ INDEX = Domain(
     native_read=_native.read_index,
     native_clone=_native.clone_index,
     native_downcast=_native.downcast_index,
-    casts=(own.as_IndexSDC,),
+    casts=(own.as_IndexSDC, own.as_IndexIVFSDC),
     stand_in=own.StandInIndex,
     placeholder=faiss.IndexPreTransform,
 )
@@ -92,7 +92,7 @@ BINARY = Domain(
     native_read=_native.read_index_binary,
     native_clone=_native.clone_binary_index,
     native_downcast=_native.downcast_IndexBinary,
-    casts=(own.as_IndexBinarySDC,),
+    casts=(own.as_IndexBinarySDC, own.as_IndexBinaryIVFSDC),
     stand_in=own.StandInIndexBinary,
     placeholder=faiss.IndexBinaryFromFloat,
 )

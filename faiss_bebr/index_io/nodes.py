@@ -3,6 +3,7 @@
 A node is four characters and what they announce:
 
     SDC_ BSDC BEBR   the fields of one of our types, see swig/io/types_io.h
+    IVFS BIVS        a node for the quantizer, then the fields likewise
     FAIS             an object of FAISS with none of ours inside, in FAISS's bytes
     TREE             a FAISS container with ours inside: uint32 number of parts,
                      for each uint16 length of its path, the path, one character
@@ -66,10 +67,42 @@ def _fields(the_class: type, domain: Domain, write: Any, read: Any) -> OwnType:
     )
 
 
+def _write_ivf(write: Any) -> Callable[[Any, Any, int], None]:
+    def write_index(index: Any, writer: Any, io_flags: int) -> None:
+        write_node(index.quantizer, writer, io_flags)
+        write(index, writer)
+
+    return write_index
+
+
+def _read_ivf(read: Any, domain: Domain) -> Callable[[Any, int, int], Any]:
+    def read_index(reader: Any, io_flags: int, depth: int) -> Any:
+        quantizer = read_node(reader, domain, io_flags, depth + 1)
+        with reading_limits(reader.remaining()):
+            index = read(reader, quantizer, io_flags)
+        index.own_fields = True
+        quantizer.this.disown()
+        return index
+
+    return read_index
+
+
 OWN_TYPES = {
     b"SDC_": _fields(own.IndexSDC, INDEX, own.write_IndexSDC, own.read_IndexSDC),
+    b"IVFS": OwnType(
+        own.IndexIVFSDC,
+        INDEX,
+        _write_ivf(own.write_IndexIVFSDC),
+        _read_ivf(own.read_IndexIVFSDC, INDEX),
+    ),
     b"BSDC": _fields(
         own.IndexBinarySDC, BINARY, own.write_IndexBinarySDC, own.read_IndexBinarySDC
+    ),
+    b"BIVS": OwnType(
+        own.IndexBinaryIVFSDC,
+        BINARY,
+        _write_ivf(own.write_IndexBinaryIVFSDC),
+        _read_ivf(own.read_IndexBinaryIVFSDC, BINARY),
     ),
     b"BEBR": _fields(
         own.BinarizerTransform,

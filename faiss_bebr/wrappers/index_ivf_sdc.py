@@ -17,6 +17,7 @@ from faiss_bebr.wrappers.checks import (
     check_recons,
     check_shape,
 )
+from faiss_bebr.wrappers.ivf_methods import merge_from
 
 
 def _check_vectors_with_ids(index: Any, arguments: dict[str, Any]) -> None:
@@ -92,26 +93,11 @@ def handle_IndexIVFSDC() -> None:
         self.quantize_queries_c(len(x), swig_ptr(x), swig_ptr(q), list_nos)
         return q
 
-    def replacement_merge_from(
-        self: Any, otherIndex: Any, add_id: int | None = None
-    ) -> None:
-        """Move the vectors of another index to this one; it is empty then.
-
-        Parameters
-        ----------
-        otherIndex : IndexIVFSDC
-            An index with the same codec and the same coarse quantizer.
-        add_id : int, optional
-            Added to the ids of the other index. By default this index's
-            `ntotal`, as if the vectors were added here one after the other.
-        """
-        self.merge_from_c(otherIndex, self.ntotal if add_id is None else add_id)
-
     IndexIVFSDC.__init__ = __init__
     add_ref_in_method(IndexIVFSDC, "link_binarizer", 0)
     for name, replacement in (
         ("quantize_queries", replacement_quantize_queries),
-        ("merge_from", replacement_merge_from),
+        ("merge_from", merge_from),
     ):
         class_wrappers.replace_method(IndexIVFSDC, name, replacement)
     add_checks(

@@ -29,7 +29,8 @@ struct IndexBinarySDC : faiss::IndexBinary {
     PlaneLayout layout;
 
     /// the codes, size ntotal * code_size bytes; if they are a view of a mapped
-    /// file, functions that would change them throw
+    /// file, functions that would change them throw, and reset() only forgets
+    /// the view
     faiss::MaybeOwnedVector<uint8_t> codes;
 
     /** @param d       bits per code, m * nbits with m a multiple of 8

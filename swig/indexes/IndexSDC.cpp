@@ -148,7 +148,6 @@ void IndexSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
     FAISS_THROW_IF_NOT_MSG(add_id == 0, "cannot set ids in IndexSDC");
     check_compatible_for_merge(otherIndex);
     auto& other = static_cast<IndexSDC&>(otherIndex);
-    check_owned(other.codes);
     add_sa_codes(other.ntotal, other.codes.data(), nullptr);
     other.reset();
 }

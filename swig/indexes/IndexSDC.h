@@ -21,8 +21,8 @@ using faiss::idx_t;
  * the rounding of float sums; for METRIC_L2 with both multiplied by the square
  * roots of sdc.query_weight. Ties go to the smaller id.
  *
- * Codes may be a view of a mapped file; functions that would change them throw
- * then.
+ * Codes may be a view of a mapped file: functions that would change them throw
+ * then, and reset() only forgets the view.
  */
 struct IndexSDC : faiss::IndexFlatCodes {
     SDCQuantizer sdc;
@@ -82,7 +82,6 @@ struct IndexSDC : faiss::IndexFlatCodes {
     void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
             override;
 
-    /// also of codes that are a view of a file, which nothing else changes
     void reset() override;
 
     /// the ids of the vectors that stay move up, in order

@@ -1,6 +1,7 @@
 #include "io/types_io.h"
 
 #include "io/fields.h"
+#include "io/ivf_io.h"
 
 #include <cmath>
 #include <limits>
@@ -139,9 +140,20 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     return transform.release();
 }
 
+namespace {
+
+/// stands for the binarizer that an untrained index was linked to
+const BinarizerTransform* get_missing_binarizer() {
+    static const BinarizerTransform missing(8, {8});
+    return &missing;
+}
+
+} // namespace
+
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
+    write_bool(*f, index->binarizer);
     write_number<idx_t>(*f, index->ntotal);
     write_array(*f, index->codes.data(), index->codes.size());
 }
@@ -152,8 +164,57 @@ IndexSDC* read_IndexSDC(IOReader* f) {
             sdc.layout.plane_widths, sdc.metric_type);
     index->sdc = sdc;
     index->is_trained = read_bool(*f, "is_trained");
+    if (read_bool(*f, "whether there is a binarizer")) {
+        index->binarizer = get_missing_binarizer();
+    }
     index->ntotal = read_ntotal(*f, index->code_size);
     index->codes = get_payload(*f).take(index->ntotal * index->code_size);
+    return index.release();
+}
+
+void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f) {
+    write_quantizer(*f, index->sdc);
+    write_number<uint64_t>(*f, index->nlist);
+    write_number<uint64_t>(*f, index->nprobe);
+    write_number<uint64_t>(*f, index->max_codes);
+    write_number<int32_t>(*f, index->parallel_mode);
+    write_number<uint8_t>(*f, index->quantizer_trains_alone);
+    write_bool(*f, index->by_residual);
+    write_bool(*f, index->learn_range);
+    write_bool(*f, index->is_trained);
+    write_bool(*f, index->binarizer);
+    write_number<idx_t>(*f, index->ntotal);
+    write_lists(*f, index->invlists, index->direct_map);
+}
+
+IndexIVFSDC* read_IndexIVFSDC(
+        IOReader* f,
+        faiss::Index* quantizer,
+        int io_flags) {
+    const SDCQuantizer sdc = read_quantizer(*f);
+    const auto nlist = read_number<uint64_t>(*f);
+    auto index = std::make_unique<IndexIVFSDC>(
+            quantizer, sdc.layout.plane_widths, nlist, sdc.metric_type, false);
+    index->sdc = sdc;
+    index->nprobe = read_number<uint64_t>(*f);
+    index->max_codes = read_number<uint64_t>(*f);
+    index->parallel_mode = read_number<int32_t>(*f);
+    index->quantizer_trains_alone =
+            read_number_in<uint8_t>(*f, "quantizer_trains_alone", 0, 2);
+    index->by_residual = read_bool(*f, "by_residual");
+    index->learn_range = read_bool(*f, "learn_range");
+    index->is_trained = read_bool(*f, "is_trained");
+    if (read_bool(*f, "whether there is a binarizer")) {
+        index->binarizer = get_missing_binarizer();
+    }
+    index->ntotal = read_number<idx_t>(*f);
+    std::unique_ptr<faiss::InvertedLists> lists = read_lists(
+            *f,
+            {nlist, index->code_size, index->ntotal},
+            index->direct_map,
+            io_flags);
+    index->invlists = lists.release();
+    index->own_invlists = true;
     return index.release();
 }
 
@@ -171,6 +232,43 @@ IndexBinarySDC* read_IndexBinarySDC(IOReader* f) {
     auto index = std::make_unique<IndexBinarySDC>(d, nbits, read_metric(*f));
     index->ntotal = read_ntotal(*f, index->code_size);
     index->codes = get_payload(*f).take(index->ntotal * index->code_size);
+    return index.release();
+}
+
+void write_IndexBinaryIVFSDC(const IndexBinaryIVFSDC* index, IOWriter* f) {
+    write_number<int32_t>(*f, index->d);
+    write_number<int32_t>(*f, index->nbits);
+    write_number<int32_t>(*f, index->metric_type);
+    write_number<uint64_t>(*f, index->nlist);
+    write_number<uint64_t>(*f, index->nprobe);
+    write_number<uint64_t>(*f, index->max_codes);
+    write_bool(*f, index->is_trained);
+    write_number<idx_t>(*f, index->ntotal);
+    write_lists(*f, index->invlists, index->direct_map);
+}
+
+IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
+        IOReader* f,
+        faiss::IndexBinary* quantizer,
+        int io_flags) {
+    const auto d =
+            read_number_in<int32_t>(*f, "d", 8, PlaneLayout::max_dim * 8);
+    const int nbits = read_number<int32_t>(*f);
+    const faiss::MetricType metric = read_metric(*f);
+    const auto nlist = read_number<uint64_t>(*f);
+    auto index = std::make_unique<IndexBinaryIVFSDC>(
+            quantizer, d, nlist, nbits, metric, false);
+    index->nprobe = read_number<uint64_t>(*f);
+    index->max_codes = read_number<uint64_t>(*f);
+    index->is_trained = read_bool(*f, "is_trained");
+    index->ntotal = read_number<idx_t>(*f);
+    std::unique_ptr<faiss::InvertedLists> lists = read_lists(
+            *f,
+            {nlist, size_t(index->code_size), index->ntotal},
+            index->direct_map,
+            io_flags);
+    index->invlists = lists.release();
+    index->own_invlists = true;
     return index.release();
 }
 

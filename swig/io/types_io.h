@@ -1,6 +1,8 @@
 #pragma once
 
+#include "indexes/IndexBinaryIVFSDC.h"
 #include "indexes/IndexBinarySDC.h"
+#include "indexes/IndexIVFSDC.h"
 #include "indexes/IndexSDC.h"
 #include "transform/BinarizerTransform.h"
 
@@ -16,12 +18,33 @@ void write_BinarizerTransform(
         faiss::IOWriter* f);
 BinarizerTransform* read_BinarizerTransform(faiss::IOReader* f);
 
-/// An untrained index of a binarizer forgets it: the reader of the container
-/// has to link them again.
+/// An index that is read before it was linked to a binarizer and trained cannot
+/// be trained before it is linked again.
 void write_IndexSDC(const IndexSDC* index, faiss::IOWriter* f);
 IndexSDC* read_IndexSDC(faiss::IOReader* f);
 
+/// without the quantizer
+void write_IndexIVFSDC(const IndexIVFSDC* index, faiss::IOWriter* f);
+
+/// @param quantizer  not owned by the index
+/// @param io_flags   see faiss::read_index
+IndexIVFSDC* read_IndexIVFSDC(
+        faiss::IOReader* f,
+        faiss::Index* quantizer,
+        int io_flags);
+
 void write_IndexBinarySDC(const IndexBinarySDC* index, faiss::IOWriter* f);
 IndexBinarySDC* read_IndexBinarySDC(faiss::IOReader* f);
+
+/// without the quantizer
+void write_IndexBinaryIVFSDC(
+        const IndexBinaryIVFSDC* index,
+        faiss::IOWriter* f);
+
+/// see read_IndexIVFSDC()
+IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
+        faiss::IOReader* f,
+        faiss::IndexBinary* quantizer,
+        int io_flags);
 
 } // namespace faiss_bebr

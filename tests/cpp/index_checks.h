@@ -7,6 +7,7 @@
 
 #include <faiss/Index.h>
 #include <faiss/impl/AuxIndexStructures.h>
+#include <faiss/impl/maybe_owned_vector.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -155,33 +156,36 @@ struct Unchanged {
 /// Makes the n codes of a file, which outlives the index, those of the index.
 template <class Index>
 void view_codes(Index& index, uint8_t* file, idx_t n) {
-    index.codes.is_owned = false;
-    index.codes.view_data = file;
-    index.codes.view_size = n * index.code_size;
-    index.codes.c_ptr = index.codes.view_data;
-    index.codes.c_size = index.codes.view_size;
+    index.codes = faiss::MaybeOwnedVector<uint8_t>::create_view(
+            file, n * index.code_size, nullptr);
     index.ntotal = n;
 }
 
-/** Nothing changes an index whose codes are a view.
- * @param owned  one with the same shape
+/** Nothing changes codes that are a view; they can only be forgotten.
+ * @param owned  an index of the same shape
  */
 template <class Index>
 void check_read_only(Index& mapped, Index& owned) {
     const Unchanged<Index> mapped_unchanged(mapped);
     const Unchanged<Index> owned_unchanged(owned);
-    const uint8_t* view = mapped.codes.data();
+    const std::vector<uint8_t> file = get_codes(mapped);
+    uint8_t* view = mapped.codes.data();
     const std::vector<uint8_t> fresh(mapped.code_size);
     CHECK_THROWS(mapped.add_sa_codes(1, fresh.data(), nullptr));
-    CHECK_THROWS(mapped.reset());
     CHECK_THROWS(mapped.remove_ids(StepSelector(2, 100)));
     CHECK_THROWS(mapped.merge_from(owned));
-    // which would leave the other one empty
-    CHECK_THROWS(owned.merge_from(mapped));
     mapped_unchanged.check();
     owned_unchanged.check();
     CHECK_EQUAL(mapped.codes.data(), view);
-    CHECK(!mapped.codes.is_owned);
+
+    const size_t before = owned.codes.size();
+    owned.merge_from(mapped);
+    CHECK_EQUAL(mapped.ntotal, idx_t(0));
+    CHECK(mapped.codes.is_owned && mapped.codes.size() == 0);
+    CHECK(std::equal(file.begin(), file.end(), owned.codes.data() + before));
+    mapped.add_sa_codes(1, fresh.data(), nullptr);
+    CHECK_EQUAL(mapped.ntotal, idx_t(1));
+    CHECK(std::equal(file.begin(), file.end(), view));
 }
 
 } // namespace test

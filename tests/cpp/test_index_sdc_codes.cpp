@@ -233,9 +233,8 @@ TEST(mapped_codes_are_read_only) {
     const std::vector<float> x = test::Random(2).normal(3 * 72);
     CHECK(test::run_search<float>(mapped, x, 3, 9) ==
           test::run_search<float>(owned, x, 3, 9));
-    test::check_read_only(mapped, owned);
     CHECK_THROWS(mapped.add(3, x.data()));
-    CHECK_EQUAL(mapped.ntotal, idx_t(30));
+    test::check_read_only(mapped, owned);
 }
 
 TEST(constructors_refuse_impossible_shapes) {

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from faiss_bebr.index_io import read_VectorTransform
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform
 
 _registered: dict[str, Any] = {}
@@ -81,8 +82,6 @@ def load_binarizer(name: str) -> Any:
         return BinarizerTransform(registered)
     if not Path(name).is_file():
         raise ValueError(f"{name!r} is neither a registered binarizer nor a file")
-    from faiss_bebr.index_io import read_VectorTransform
-
     try:
         transform = read_VectorTransform(name)
     except RuntimeError as error:

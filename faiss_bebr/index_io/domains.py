@@ -64,6 +64,7 @@ class Domain:
     native_read: Callable[[Any, int], Any]
     """path or IOReader, io_flags"""
     native_clone: Callable[[Any], Any] | None
+    """None for transforms"""
     native_downcast: Callable[[Any], Any]
     casts: tuple[Callable[[Any], Any], ...]
     """give an object as one of our classes, or None"""

@@ -8,6 +8,7 @@ import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.containers import (
+    INVERTED_FILES,
     REPLICAS,
     SHARDS,
     HollowCopy,
@@ -94,7 +95,10 @@ def _clone_stock(obj: Any) -> Any:
     try:
         return domain.native_clone(obj)
     except RuntimeError:
-        pass  # FAISS can write more types than it can clone
+        # FAISS can write more types than it can clone; but lists on disk are not
+        # to be shared with a copy
+        if isinstance(obj, INVERTED_FILES):
+            raise
     writer = faiss.VectorIOWriter()
     domain.native_write(obj, writer, 0)
     reader = faiss.VectorIOReader()

@@ -42,7 +42,8 @@ def _make_index(part: faiss.Index) -> faiss.Index:
 
 
 def _make_index_binary(part: faiss.IndexBinary) -> faiss.IndexBinary:
-    return faiss.IndexBinaryFromFloat(faiss.IndexFlatIP(part.d))
+    # a class that FAISS clones, and reads with any ntotal
+    return faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(part.d), part.d, 1)
 
 
 def _make_transform(part: faiss.VectorTransform) -> faiss.VectorTransform:
@@ -152,7 +153,7 @@ BINARY = Domain(
     casts=(own.as_IndexBinarySDC, own.as_IndexBinaryIVFSDC),
     shell=own.IndexBinaryShell,
     new_placeholder=_make_index_binary,
-    placeholder_class=faiss.IndexBinaryFromFloat,
+    placeholder_class=faiss.IndexBinaryIVF,
     sizes=("d", "is_trained"),
 )
 TRANSFORM = Domain(

@@ -90,7 +90,10 @@ class Domain:
         found = self.find_own(obj)
         if found is None and self.base is faiss.IndexBinary:
             found = own.as_IndexBinaryShards(obj)
-        return self.native_downcast(obj) if found is None else found
+        if found is None:
+            found = self.native_downcast(obj)
+        # FAISS does not know all its classes
+        return obj if isinstance(obj, type(found)) else found
 
     def _get_sizes(self, part: Any) -> dict[str, Any]:
         sizes = {name: getattr(part.obj, name) for name in self.sizes}

@@ -16,7 +16,8 @@ from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.index_io.domains import BINARY, INDEX, TRANSFORM, Domain
 from faiss_bebr.index_io.files import open_reader, open_writer, write_payload
 from faiss_bebr.index_io.links import link_binarizers
-from faiss_bebr.index_io.nodes import read_node, write_node
+from faiss_bebr.index_io.nodes import OWN_TYPES, read_node, write_node
+from faiss_bebr.index_io.pickling import add_pickling
 
 __all__ = [
     "clone_binary_index",
@@ -213,3 +214,16 @@ def downcast_IndexBinary(index: faiss.IndexBinary) -> Any:
 def downcast_VectorTransform(vt: faiss.VectorTransform) -> Any:
     """The vector transform as the class that it is."""
     return TRANSFORM.downcast(vt)
+
+
+def _add_pickling() -> None:
+    for own_type in OWN_TYPES.values():
+        domain = own_type.domain
+        add_pickling(
+            own_type.the_class,
+            lambda obj, domain=domain: _serialize(obj, domain, 0),
+            lambda data, domain=domain: _deserialize(data, domain, 0),
+        )
+
+
+_add_pickling()

@@ -29,6 +29,14 @@ _ATTRIBUTES = (
 _FAMILIES = (faiss.Index, faiss.IndexBinary, faiss.VectorTransform)
 SHARDS = (faiss.IndexShards, faiss.IndexBinaryShards)
 REPLICAS = (faiss.IndexReplicas, faiss.IndexBinaryReplicas)
+# what has no other state than its codes
+FLAT_CLASSES = (faiss.IndexFlat, faiss.IndexFlatL2, faiss.IndexFlatIP)
+FLAT_QUANTIZERS = (
+    faiss.ScalarQuantizer.QT_fp16,
+    faiss.ScalarQuantizer.QT_bf16,
+    faiss.ScalarQuantizer.QT_8bit_direct,
+    faiss.ScalarQuantizer.QT_8bit_direct_signed,
+)
 
 # two threads must not exchange parts of one container
 _lock = threading.RLock()
@@ -100,13 +108,30 @@ def contains_own(obj: Any) -> bool:
     )
 
 
+def is_flat(obj: Any) -> bool:
+    """Whether an object of FAISS's is codes and nothing else that was learned, so
+    that it can be mapped."""
+    if type(obj) is faiss.IndexScalarQuantizer:
+        return obj.sq.qtype in FLAT_QUANTIZERS
+    return type(obj) in FLAT_CLASSES
+
+
+def has_own_node(name: str, obj: Any) -> bool:
+    """Whether an object is not to be written by FAISS as a part of its container,
+    the attribute `name`: ours, what FAISS has no bytes for, and the vectors of
+    a refine stage, which can be mapped then."""
+    if is_own(obj):
+        return True
+    if type(obj) in SHARDS + REPLICAS + (faiss.IndexRefineFlat,):
+        return contains_own(obj)
+    return name == "refine_index" and is_flat(obj)
+
+
 def find_parts(container: Any) -> list[Part]:
-    """The objects inside a FAISS container that FAISS cannot write: ours, and
-    shards and replicas of ours."""
+    """The objects inside a FAISS container that have nodes of their own."""
     found = []
     for path, obj in children(container):
-        is_group = isinstance(obj, SHARDS + REPLICAS)
-        if is_own(obj) or (is_group and contains_own(obj)):
+        if has_own_node(path, obj):
             found.append(Part(path, obj))
         else:
             found += [Part(f"{path}.{below}", part) for below, part in find_parts(obj)]

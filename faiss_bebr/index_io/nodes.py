@@ -12,6 +12,12 @@ A node is four characters and what they announce:
     SHRD REPL        shards or replicas of indexes, which FAISS has no bytes for:
                      int32 d, uint8 threaded, uint8 successive_ids (0 for
                      replicas), uint32 number of indexes, and a node for each
+    FLAT             IndexFlat and the like, so that they can be mapped: uint8
+                     number of the class, int32 d, int32 metric, float32
+                     metric_arg, int32 type of scalar quantizer (0 for others),
+                     int64 ntotal, codes
+    RFLT             IndexRefineFlat: float32 k_factor, a node for its base, and
+                     its vectors as FLAT
 
 Numbers are little-endian.
 """
@@ -22,12 +28,18 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import faiss
+
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.containers import (
+    FLAT_CLASSES,
+    FLAT_QUANTIZERS,
     REPLICAS,
     SHARDS,
     Part,
+    contains_own,
     find_parts,
+    is_flat,
     make_group,
     put_parts,
     stand_ins,
@@ -86,6 +98,9 @@ def _read_ivf(read: Any, domain: Domain) -> Callable[[Any, int, int], Any]:
 
     return read_index
 
+
+# their places are in files
+_FLAT_TYPES = (*FLAT_CLASSES, faiss.IndexScalarQuantizer)
 
 OWN_TYPES = {
     b"SDC_": _fields(own.IndexSDC, INDEX, own.write_IndexSDC, own.read_IndexSDC),
@@ -154,7 +169,15 @@ def write_node(obj: Any, writer: Any, io_flags: int) -> None:
             return
     if isinstance(obj, SHARDS + REPLICAS):
         _write_group(obj, writer, io_flags)
-        return
+    elif is_flat(obj):
+        _write_flat(obj, writer)
+    elif type(obj) is faiss.IndexRefineFlat and contains_own(obj):
+        _write_refine_flat(obj, writer, io_flags)
+    else:
+        _write_tree(obj, domain, writer, io_flags)
+
+
+def _write_tree(obj: Any, domain: Domain, writer: Any, io_flags: int) -> None:
     parts = find_parts(obj)
     if not parts:
         _write(writer, b"FAIS")
@@ -179,6 +202,23 @@ def _write_group(obj: Any, writer: Any, io_flags: int) -> None:
     _write(writer, b"SHRD" if is_shards else b"REPL", struct.pack("<iBBI", *numbers))
     for i in range(obj.count()):
         write_node(obj.at(i), writer, io_flags)
+
+
+_FLAT_HEADER = "<Biifi"
+
+
+def _write_flat(obj: Any, writer: Any) -> None:
+    number = _FLAT_TYPES.index(type(obj))
+    qtype = obj.sq.qtype if type(obj) is faiss.IndexScalarQuantizer else 0
+    numbers = (number, obj.d, obj.metric_type, obj.metric_arg, qtype)
+    _write(writer, b"FLAT", struct.pack(_FLAT_HEADER, *numbers))
+    own.write_flat_codes(obj, writer)
+
+
+def _write_refine_flat(obj: Any, writer: Any, io_flags: int) -> None:
+    _write(writer, b"RFLT", struct.pack("<f", obj.k_factor))
+    write_node(obj.base_index, writer, io_flags)
+    write_node(obj.refine_index, writer, io_flags)
 
 
 def read_node(reader: Any, domain: Domain, io_flags: int, depth: int = 0) -> Any:
@@ -214,13 +254,20 @@ def read_node(reader: Any, domain: Domain, io_flags: int, depth: int = 0) -> Any
         return own_type.read(reader, io_flags, depth)
     if tag in (b"SHRD", b"REPL"):
         return _read_group(reader, domain, io_flags, depth, tag == b"SHRD")
-    parts = []
-    if tag == b"TREE":
-        (nparts,) = _read_numbers(reader, "<I")
-        for _ in range(nparts):
-            parts.append(_read_part(reader, io_flags, depth))
-    elif tag != b"FAIS":
-        raise RuntimeError(f"the index file has an unknown type {tag!r}")
+    if tag in (b"FAIS", b"TREE"):
+        return _read_tree(reader, domain, io_flags, depth, tag == b"TREE")
+    if domain is INDEX and tag == b"FLAT":
+        return _read_flat(reader)
+    if domain is INDEX and tag == b"RFLT":
+        return _read_refine_flat(reader, io_flags, depth)
+    raise RuntimeError(f"expected a {domain.name}, but the file has a type {tag!r}")
+
+
+def _read_tree(
+    reader: Any, domain: Domain, io_flags: int, depth: int, has_parts: bool
+) -> Any:
+    nparts = _read_numbers(reader, "<I")[0] if has_parts else 0
+    parts = [_read_part(reader, io_flags, depth) for _ in range(nparts)]
     with reading_limits(reader.remaining()):
         obj = domain.native_read(reader, io_flags)
     put_parts(obj, parts)
@@ -246,3 +293,45 @@ def _read_group(
     the_class = (SHARDS if is_shards else REPLICAS)[domain is BINARY]
     indexes = [read_node(reader, domain, io_flags, depth + 1) for _ in range(count)]
     return make_group(the_class, d, bool(threaded), bool(successive_ids), indexes)
+
+
+def _read_flat(reader: Any) -> Any:
+    number, d, metric, metric_arg, qtype = _read_numbers(reader, _FLAT_HEADER)
+    if number >= len(_FLAT_TYPES) or d < 1:
+        raise RuntimeError("the index file is corrupted: an impossible flat index")
+    the_class = _FLAT_TYPES[number]
+    if the_class is faiss.IndexScalarQuantizer:
+        if qtype not in FLAT_QUANTIZERS:
+            raise RuntimeError(f"the index file has a scalar quantizer {qtype}")
+        index = the_class(d, qtype, metric)
+    elif the_class is faiss.IndexFlat:
+        index = the_class(d, metric)
+        index.metric_arg = metric_arg
+    else:
+        index = the_class(d)
+    own.read_flat_codes(index, reader)
+    return index
+
+
+def _read_refine_flat(reader: Any, io_flags: int, depth: int) -> Any:
+    (k_factor,) = _read_numbers(reader, "<f")
+    base = read_node(reader, INDEX, io_flags, depth + 1)
+    vectors = read_node(reader, INDEX, io_flags, depth + 1)
+    if type(vectors) not in FLAT_CLASSES or (vectors.d, vectors.ntotal) != (
+        base.d,
+        base.ntotal,
+    ):
+        raise RuntimeError("the index file is corrupted: vectors of another index")
+    # FAISS makes one around an empty index only
+    index = faiss.IndexRefineFlat(faiss.IndexFlat(base.d, base.metric_type))
+    index.ntotal = base.ntotal
+    index.is_trained = base.is_trained
+    index.k_factor = k_factor
+    index.base_index = base
+    index.own_fields = True
+    base.this.disown()
+    empty = index.refine_index
+    index.refine_index = vectors
+    vectors.this.disown()
+    empty.__swig_destroy__(empty)
+    return index

@@ -150,12 +150,22 @@ const BinarizerTransform* get_missing_binarizer() {
 
 } // namespace
 
+void write_flat_codes(const faiss::IndexFlatCodes* index, IOWriter* f) {
+    write_number<idx_t>(*f, index->ntotal);
+    write_array(*f, index->codes.data(), index->codes.size());
+}
+
+void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
+    const idx_t ntotal = read_ntotal(*f, index->code_size);
+    index->codes = get_payload(*f).take(ntotal * index->code_size);
+    index->ntotal = ntotal;
+}
+
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
     write_bool(*f, index->binarizer);
-    write_number<idx_t>(*f, index->ntotal);
-    write_array(*f, index->codes.data(), index->codes.size());
+    write_flat_codes(index, f);
 }
 
 IndexSDC* read_IndexSDC(IOReader* f) {
@@ -167,8 +177,7 @@ IndexSDC* read_IndexSDC(IOReader* f) {
     if (read_bool(*f, "whether there is a binarizer")) {
         index->binarizer = get_missing_binarizer();
     }
-    index->ntotal = read_ntotal(*f, index->code_size);
-    index->codes = get_payload(*f).take(index->ntotal * index->code_size);
+    read_flat_codes(index.get(), f);
     return index.release();
 }
 

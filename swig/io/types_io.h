@@ -6,6 +6,7 @@
 #include "indexes/IndexSDC.h"
 #include "transform/BinarizerTransform.h"
 
+#include <faiss/IndexFlatCodes.h>
 #include <faiss/impl/io.h>
 
 // The fields of each type, one after the other. Readers have to be those of
@@ -22,6 +23,12 @@ BinarizerTransform* read_BinarizerTransform(faiss::IOReader* f);
 /// be trained before it is linked again.
 void write_IndexSDC(const IndexSDC* index, faiss::IOWriter* f);
 IndexSDC* read_IndexSDC(faiss::IOReader* f);
+
+/// ntotal and codes of an index of FAISS's; the rest of it is not written
+void write_flat_codes(const faiss::IndexFlatCodes* index, faiss::IOWriter* f);
+
+/// puts codes into an empty index, as a view if the payload is mapped
+void read_flat_codes(faiss::IndexFlatCodes* index, faiss::IOReader* f);
 
 /// without the quantizer
 void write_IndexIVFSDC(const IndexIVFSDC* index, faiss::IOWriter* f);

@@ -210,7 +210,7 @@ def test_merge(embedding):
     other = make_store(embedding, rows=range(700, len(documents)))
     store.merge_from(other)
     assert store.index.ntotal == len(documents)
-    assert other.index.ntotal == 0
+    assert other.index.index.ntotal == 0
     check_same_answers(store, embedding, plain_index(FLAT, documents, faiss.METRIC_L2))
 
 

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from faiss_bebr import trainer_hook as _trainer_hook
 from faiss_bebr import wrappers as _wrappers  # noqa: F401
+from faiss_bebr.binarizers import register_binarizer, unregister_binarizer
 from faiss_bebr.factory import index_binary_factory, index_factory
+from faiss_bebr.registration import register, unregister
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
+    IndexBinaryIVFSDC,
     IndexBinarySDC,
+    IndexIVFSDC,
     IndexSDC,
+    ParameterSpace,
     Scale_cosine,
     Scale_least_squares,
     Scale_unbiased,
@@ -31,14 +36,21 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BinarizerTransform",
+    "IndexBinaryIVFSDC",
     "IndexBinarySDC",
+    "IndexIVFSDC",
     "IndexSDC",
+    "ParameterSpace",
     "Scale_cosine",
     "Scale_least_squares",
     "Scale_unbiased",
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
+    "register",
+    "register_binarizer",
+    "unregister",
+    "unregister_binarizer",
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__

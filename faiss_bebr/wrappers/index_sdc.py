@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from faiss import class_wrappers
+from faiss import add_ref_in_method, class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexSDC
@@ -51,6 +51,7 @@ def handle_IndexSDC() -> None:
         return q
 
     IndexSDC.__init__ = __init__
+    add_ref_in_method(IndexSDC, "link_binarizer", 0)
     class_wrappers.replace_method(
         IndexSDC, "quantize_queries", replacement_quantize_queries
     )

@@ -20,6 +20,9 @@ using faiss::idx_t;
  * IndexFlatL2 between the level-quantized query and the decoded vectors, up to
  * the rounding of float sums; for METRIC_L2 with both multiplied by the square
  * roots of sdc.query_weight. Ties go to the smaller id.
+ *
+ * Codes may be a view of a mapped file: functions that would change them throw
+ * then, and reset() only forgets the view.
  */
 struct IndexSDC : faiss::IndexFlatCodes {
     SDCQuantizer sdc;
@@ -48,6 +51,12 @@ struct IndexSDC : faiss::IndexFlatCodes {
             int nbits,
             faiss::MetricType metric = faiss::METRIC_L2);
 
+    /** Says what the vectors are the output of: train() takes the query's map
+     * from there. For an untrained, empty index whose planes are the first
+     * ones of the binarizer; it is needed until the index is trained.
+     */
+    void link_binarizer(const BinarizerTransform& binarizer);
+
     /** Only while the index is empty, as scales of documents depend on it.
      * @param weight  not negative, size d
      * @param offset  size d
@@ -72,6 +81,8 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// ids are sequential and xids is not used, as in IndexFlatCodes
     void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
             override;
+
+    void reset() override;
 
     /// the ids of the vectors that stay move up, in order
     size_t remove_ids(const faiss::IDSelector& sel) override;
@@ -116,6 +127,9 @@ struct IndexSDC : faiss::IndexFlatCodes {
      * @param q  output, size n * d; for METRIC_L2 it is divided by the weights
      */
     void quantize_queries(idx_t n, const float* x, float* q) const;
+
+   private:
+    explicit IndexSDC(const SDCQuantizer& sdc);
 };
 
 } // namespace faiss_bebr

@@ -22,11 +22,6 @@ static IndexSDC make_index(idx_t n, uint32_t seed = 1) {
     return index;
 }
 
-static std::vector<uint8_t> get_codes(const IndexSDC& index) {
-    const uint8_t* begin = index.codes.data();
-    return std::vector<uint8_t>(begin, begin + index.codes.size());
-}
-
 /// the scale that ScaleType asks for, in double precision
 static double get_scale_by_loop(
         const IndexSDC& index,
@@ -143,7 +138,7 @@ TEST(remove_ids_keeps_the_others_in_order) {
           test::StepSelector(1, 100),
           test::StepSelector(3, 100)}) {
         IndexSDC index = make_index(50);
-        const std::vector<uint8_t> codes = get_codes(index);
+        const std::vector<uint8_t> codes = test::get_codes(index);
         std::vector<uint8_t> kept;
         for (idx_t i = 0; i < 50; i++) {
             if (!sel.is_member(i)) {
@@ -153,18 +148,18 @@ TEST(remove_ids_keeps_the_others_in_order) {
         }
         const size_t nremoved = index.remove_ids(sel);
         CHECK_EQUAL(nremoved, (codes.size() - kept.size()) / index.code_size);
-        CHECK(get_codes(index) == kept);
+        CHECK(test::get_codes(index) == kept);
     }
 }
 
 TEST(merge_from_moves_the_other) {
     IndexSDC index = make_index(30, 1);
     IndexSDC other = make_index(20, 2);
-    std::vector<uint8_t> expected = get_codes(index);
-    const std::vector<uint8_t> more = get_codes(other);
+    std::vector<uint8_t> expected = test::get_codes(index);
+    const std::vector<uint8_t> more = test::get_codes(other);
     expected.insert(expected.end(), more.begin(), more.end());
     index.merge_from(other);
-    CHECK(get_codes(index) == expected);
+    CHECK(test::get_codes(index) == expected);
     CHECK_EQUAL(index.ntotal, idx_t(50));
     CHECK_EQUAL(other.ntotal, idx_t(0));
     index.merge_from(other);
@@ -228,6 +223,18 @@ TEST(errors_leave_the_index_unchanged) {
     CHECK(index.sdc.query_weight == std::vector<float>(72, 1.0f));
     CHECK(index.sdc.query_offset == std::vector<float>(72, 0.0f));
     unchanged.check();
+}
+
+TEST(mapped_codes_are_read_only) {
+    IndexSDC owned = make_index(30);
+    IndexSDC mapped = make_index(0);
+    test::Exact<uint8_t> file(test::get_codes(owned));
+    test::view_codes(mapped, file.data(), 30);
+    const std::vector<float> x = test::Random(2).normal(3 * 72);
+    CHECK(test::run_search<float>(mapped, x, 3, 9) ==
+          test::run_search<float>(owned, x, 3, 9));
+    CHECK_THROWS(mapped.add(3, x.data()));
+    test::check_read_only(mapped, owned);
 }
 
 TEST(constructors_refuse_impossible_shapes) {

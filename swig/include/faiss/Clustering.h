@@ -4,6 +4,8 @@
 
 #include <faiss/Index.h>
 
+#include <vector>
+
 namespace faiss {
 
 enum class ClusteringInitMethod : uint8_t {
@@ -34,6 +36,42 @@ struct ClusteringParameters {
 #if FAISS_VERSION_PATCH >= 1
     bool use_super_kmeans = false;
 #endif
+};
+
+struct ClusteringIterationStats {
+    float obj;               ///< sum of distances
+    double time;             ///< s
+    double time_search;      ///< s
+    double imbalance_factor; ///< as that of InvertedLists
+    int nsplit;              ///< clusters that were empty
+};
+
+/// k-means.
+struct Clustering : ClusteringParameters {
+    size_t d;
+    size_t k;
+    /// (k, d); the first centroids if there are some before train
+    std::vector<float> centroids;
+    std::vector<ClusteringIterationStats> iteration_stats;
+
+    Clustering(int d, int k);
+    Clustering(int d, int k, const ClusteringParameters& cp);
+
+    /// index finds the nearest centroid, and has all centroids in the end
+    virtual void train(
+            idx_t n,
+            const float* x,
+            Index& index,
+            const float* x_weights = nullptr);
+    /// codec decodes the vectors
+    void train_encoded(
+            idx_t nx,
+            const uint8_t* x_in,
+            const Index* codec,
+            Index& index,
+            const float* weights = nullptr);
+    void post_process_centroids();
+    virtual ~Clustering() {}
 };
 
 } // namespace faiss

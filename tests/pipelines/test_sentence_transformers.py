@@ -76,11 +76,16 @@ def test_rescored_bytes(documents, queries):
 
 
 @pytest.mark.parametrize("rescore", [False, True])
-def test_signs(rescore, documents, queries):
-    """IndexBinarySDC of 1 bit is IndexBinaryFlat, and is rescored like it."""
-    index = faiss.index_binary_factory(documents.shape[1], "BSDC1")
-    assert type(index) is faiss_bebr.IndexBinarySDC
-    index.add(quantize_embeddings(documents, "ubinary"))
+@pytest.mark.parametrize("description", ["BSDC1", "BIVF4,BSDC1"])
+def test_signs(description, rescore, documents, queries):
+    """Codes of 1 bit are those of IndexBinaryFlat, and are rescored like them."""
+    index = faiss.index_binary_factory(documents.shape[1], description)
+    codes = quantize_embeddings(documents, "ubinary")
+    index.train(codes)
+    index.add(codes)
+    if isinstance(index, faiss_bebr.IndexBinaryIVFSDC):
+        index.nprobe = 4
+        index.make_direct_map()
     hits, _ = semantic_search_faiss(
         queries,
         corpus_index=index,

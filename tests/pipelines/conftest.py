@@ -18,9 +18,6 @@ import pytest  # noqa: E402
 
 import faiss_bebr  # noqa: E402
 
-# what most of these programs need: they never train
-BINARIZER = "BEBR[pretrained]"
-
 
 @pytest.fixture(scope="session")
 def documents(embeddings: np.ndarray) -> np.ndarray:
@@ -36,7 +33,7 @@ def queries(embeddings: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def pretrained(documents: np.ndarray) -> Iterator[None]:
-    """`BEBR[pretrained]` in factory strings: 32 dimensions of 6 bits."""
+    """What `plain.BINARIZER` stands for: 32 dimensions of 6 bits."""
     binarizer = faiss_bebr.train_binarizer(
         documents, 32, 6, document_nbits=2, epochs=0, progress=False
     )

@@ -1,4 +1,4 @@
-"""Indexes made by this package alone, which programs' results are compared with."""
+"""What programs' results are compared with: indexes made by this package alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 import faiss_bebr
+
+# most programs never train; see the fixture `pretrained`
+BINARIZER = "BEBR[pretrained]"
 
 
 def plain_index(description: str, documents: np.ndarray, metric: int) -> Any:

@@ -77,7 +77,7 @@ def test_score(plain, documents, tmp_path):
         assert infos["nb vectors"] == len(documents)
 
 
-def test_tune(plain, queries, tmp_path):
+def test_tune(plain, tmp_path):
     """With parameters given; autofaiss chooses none for a key it does not know."""
     faiss.extract_index_ivf(plain).nprobe = 1
     tuned = autofaiss.tune_index(
@@ -88,7 +88,7 @@ def test_tune(plain, queries, tmp_path):
         autofaiss.tune_index(plain, KEY, save_on_disk=False)
 
 
-def test_inner_product(documents, tmp_path):
+def test_inner_product(documents):
     """The reason why metric_type is "l2" above."""
     with pytest.raises(ValueError, match="inner product"):
         autofaiss.build_index(

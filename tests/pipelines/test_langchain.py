@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import faiss
 import numpy as np
 import pytest
-from conftest import BINARIZER
 from langchain_community.docstore.in_memory import InMemoryDocstore
 from langchain_community.vectorstores import FAISS
 from langchain_community.vectorstores.utils import (
@@ -18,7 +17,7 @@ from langchain_community.vectorstores.utils import (
     maximal_marginal_relevance,
 )
 from langchain_core.embeddings import Embeddings
-from plain import plain_index
+from plain import BINARIZER, plain_index
 
 import faiss_bebr
 
@@ -92,17 +91,21 @@ def make_store(
     return store
 
 
-def rows_of(results: list[Any]) -> list[int]:
-    return [document.metadata["row"] for document in results]
+def rows_of(documents: Iterable[Any]) -> list[int]:
+    return [document.metadata["row"] for document in documents]
+
+
+def check_answers(store: FAISS, D: np.ndarray, rows: np.ndarray) -> None:
+    """The store gives these scores and rows, both (number of queries, k)."""
+    for i in range(len(D)):
+        results = store.similarity_search_with_score(f"query {i}", k=D.shape[1])
+        assert rows_of(document for document, _ in results) == rows[i].tolist()
+        assert [score for _, score in results] == D[i].tolist()
 
 
 def check_same_answers(store: FAISS, embedding: RowEmbeddings, index: Any) -> None:
     """The store's answers are those of an index of the same documents."""
-    D, I = index.search(embedding.rows["query"], 10)
-    for i in range(len(D)):
-        results = store.similarity_search_with_score(f"query {i}", k=10)
-        assert rows_of([document for document, _ in results]) == I[i].tolist()
-        assert [score for _, score in results] == D[i].tolist()
+    check_answers(store, *index.search(embedding.rows["query"], 10))
 
 
 @pytest.mark.parametrize("strategy", METRICS)
@@ -128,7 +131,7 @@ def test_relevance_scores(strategy, embedding):
     }[strategy]
     for i in range(5):
         results = store.similarity_search_with_relevance_scores(f"query {i}", k=4)
-        assert rows_of([document for document, _ in results]) == I[i].tolist()
+        assert rows_of(document for document, _ in results) == I[i].tolist()
         scores = [score for _, score in results]
         np.testing.assert_allclose(scores, relevance[i], rtol=1e-6)
 
@@ -146,20 +149,23 @@ def test_score_threshold(strategy, embedding):
 
 @pytest.mark.parametrize("description", [FLAT, IVF])
 @pytest.mark.parametrize(
-    "keep",
-    [{"third": 1}, {"row": {"$gte": 600}}, lambda metadata: not metadata["third"]],
+    ("keep", "is_kept"),
+    [
+        ({"third": 1}, lambda row: row % 3 == 1),
+        ({"row": {"$gte": 600}}, lambda row: row >= 600),
+        (lambda metadata: metadata["third"] != 2, lambda row: row % 3 != 2),
+    ],
+    ids=["equal", "comparison", "function"],
 )
-def test_filter(keep, description, embedding):
+def test_filter(keep, is_kept, description, embedding):
     """LangChain filters the first fetch_k results."""
     store = make_store(embedding, description)
     plain = plain_index(description, embedding.rows["document"], faiss.METRIC_L2)
     set_effort(plain)
     _, I = plain.search(embedding.rows["query"], 50)
-    matches = FAISS._create_filter_func(keep)
     for i in range(len(I)):
         results = store.similarity_search(f"query {i}", k=6, filter=keep, fetch_k=50)
-        wanted = [row for row in I[i] if matches({"row": row, "third": row % 3})]
-        assert rows_of(results) == wanted[:6]
+        assert rows_of(results) == list(filter(is_kept, I[i]))[:6]
         assert results
 
 
@@ -196,10 +202,7 @@ def test_delete(embedding):
     plain = plain_index(FLAT, documents, faiss.METRIC_L2)
     plain.remove_ids(np.array(gone))
     D, I = plain.search(embedding.rows["query"], 10)
-    for i in range(len(D)):
-        results = store.similarity_search_with_score(f"query {i}", k=10)
-        assert rows_of([document for document, _ in results]) == left[I[i]].tolist()
-        assert [score for _, score in results] == D[i].tolist()
+    check_answers(store, D, left[I])
     with pytest.raises(ValueError, match="id 77"):
         store.delete(["id 77"])
 

@@ -8,7 +8,6 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
-from conftest import BINARIZER
 from llama_index.core import (
     StorageContext,
     VectorStoreIndex,
@@ -18,7 +17,7 @@ from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 from llama_index.vector_stores.faiss import FaissMapVectorStore, FaissVectorStore
-from plain import plain_index
+from plain import BINARIZER, plain_index
 
 FLAT = f"{BINARIZER},SDC2"
 IVF = f"{BINARIZER},IVF8,SDC2"

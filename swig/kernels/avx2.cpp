@@ -5,6 +5,8 @@
 #include <cstring>
 #include <immintrin.h>
 
+#include "kernels/norms.h"
+
 namespace faiss_bebr {
 
 namespace {
@@ -363,8 +365,14 @@ size_t collect_int(
 
 } // namespace
 
-const SDCKernels avx2_kernels =
-        {"AVX2", unpack_group, dots, hamming, collect_float, collect_int};
+const SDCKernels avx2_kernels = {
+        "AVX2",
+        unpack_group,
+        dots,
+        norms,
+        hamming,
+        collect_float,
+        collect_int};
 
 } // namespace faiss_bebr
 

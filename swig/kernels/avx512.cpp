@@ -182,11 +182,18 @@ size_t collect_int(
 
 #include "kernels/avx512_dots.h"
 #include "kernels/avx512_hamming.h"
+#include "kernels/norms.h"
 
 namespace faiss_bebr {
 
-const SDCKernels avx512_kernels =
-        {"AVX512", unpack_group, dots, hamming, collect_float, collect_int};
+const SDCKernels avx512_kernels = {
+        "AVX512",
+        unpack_group,
+        dots,
+        norms,
+        hamming,
+        collect_float,
+        collect_int};
 
 } // namespace faiss_bebr
 

@@ -1,4 +1,5 @@
 #include "kernels/levels.h"
+#include "kernels/norms.h"
 
 #include <cstring>
 
@@ -115,7 +116,13 @@ size_t collect_int(
 
 } // namespace
 
-const SDCKernels plain_kernels =
-        {"NONE", unpack_group, dots, hamming, collect_float, collect_int};
+const SDCKernels plain_kernels = {
+        "NONE",
+        unpack_group,
+        dots,
+        norms,
+        hamming,
+        collect_float,
+        collect_int};
 
 } // namespace faiss_bebr

@@ -201,6 +201,37 @@ TEST(dots_of_alternating_levels) {
     }
 }
 
+static void check_norms(const PlaneLayout& layout, test::Random& random) {
+    const int dim = layout.dim();
+    const Note note("dim", dim, "planes", layout.nplanes());
+    Exact<uint8_t> levels(random.bytes(kGroup * dim));
+    Exact<int> base(layout.level_base);
+    Exact<float> weight(random.normal(dim));
+    std::vector<float> expected(kGroup, 0.0f);
+    for (int i = 0; i < dim; i++) {
+        for (size_t k = 0; k < kGroup; k++) {
+            const int level = levels[i / 4 * 64 + 4 * k + i % 4];
+            const float value = static_cast<float>(2 * level - base[i]);
+            expected[k] += weight[i] * (value * value);
+        }
+    }
+    for (const SDCKernels& kernels : get_all_kernels()) {
+        const Note name("kernels", kernels.name);
+        Exact<float> norms(kGroup);
+        kernels.norms(
+                dim, levels.data(), base.data(), weight.data(), norms.data());
+        CHECK(std::memcmp(norms.data(), expected.data(), 4 * kGroup) == 0);
+    }
+}
+
+TEST(norms_in_the_order_of_dimensions) {
+    test::Random random(9);
+    for (const std::vector<int>& widths : test::get_plane_widths()) {
+        check_norms(PlaneLayout(widths), random);
+    }
+    check_norms(PlaneLayout({PlaneLayout::max_dim, 8}), random);
+}
+
 static void check_hamming(size_t nwords, size_t nq, size_t ngroups, int kind) {
     const Note note("nwords", nwords, "nq", nq, "ngroups", ngroups);
     test::Random random(static_cast<uint32_t>(nwords + nq * 100));

@@ -79,6 +79,18 @@ struct SDCKernels {
             size_t ngroups,
             int32_t* dots);
 
+    /** Sums of levels and of their squares in int32, of each document.
+     * @param ngroups  groups of levels, one after the other
+     * @param sums     output, ngroups * 16
+     * @param squares  output, ngroups * 16
+     */
+    void (*level_sums)(
+            int dim,
+            const uint8_t* levels,
+            size_t ngroups,
+            int32_t* sums,
+            int32_t* squares);
+
     /** Hamming distances in int32.
      * @param nwords   64-bit words of a code
      * @param queries  nq rows of nwords

@@ -10,7 +10,10 @@ from faiss import class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import IndexBinaryIVFSDC
-from faiss_bebr.wrappers.binary_methods import search_and_reconstruct
+from faiss_bebr.wrappers.binary_methods import (
+    refuse_unknown_attributes,
+    search_and_reconstruct,
+)
 from faiss_bebr.wrappers.checks import (
     add_checks,
     check_binary_codes,
@@ -45,6 +48,7 @@ def _check_preassigned(index: Any, arguments: dict[str, Any]) -> None:
 
 def handle_IndexBinaryIVFSDC() -> None:
     class_wrappers.handle_IndexBinary(IndexBinaryIVFSDC)
+    refuse_unknown_attributes(IndexBinaryIVFSDC)
     original_init = IndexBinaryIVFSDC.__init__
 
     def __init__(self: Any, *args: Any) -> None:

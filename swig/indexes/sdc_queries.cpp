@@ -111,16 +111,12 @@ void get_decoded_norms(
         const uint8_t* levels,
         const float* scale,
         float* norm) {
-    std::fill(norm, norm + kGroup, 0.0f);
-    for (int i = 0; i < sdc.dim(); i++) {
-        const float weight = sdc.query_weight[i];
-        const int base = sdc.layout.level_base[i];
-        const uint8_t* row = levels + i / 4 * 4 * kGroup + i % 4;
-        for (size_t k = 0; k < kGroup; k++) {
-            const float value = static_cast<float>(2 * row[4 * k] - base);
-            norm[k] += weight * (value * value);
-        }
-    }
+    get_kernels().norms(
+            sdc.dim(),
+            levels,
+            sdc.layout.level_base.data(),
+            sdc.query_weight.data(),
+            norm);
     const float unit = sdc.layout.unit();
     for (size_t k = 0; k < kGroup; k++) {
         norm[k] *= (scale[k] * unit) * (scale[k] * unit);

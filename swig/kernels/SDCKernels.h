@@ -91,6 +91,18 @@ struct SDCKernels {
             int32_t* sums,
             int32_t* squares);
 
+    /** Squared norms of the values 2 * level - level_base of a group: sums over
+     * the dimensions, in order, of weight * (value * value).
+     * @param levels  a group
+     * @param norms   output, size 16
+     */
+    void (*norms)(
+            int dim,
+            const uint8_t* levels,
+            const int* level_base,
+            const float* weight,
+            float* norms);
+
     /** Hamming distances in int32.
      * @param nwords   64-bit words of a code
      * @param queries  nq rows of nwords

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <immintrin.h>
 
+#include "kernels/norms.h"
+
 namespace faiss_bebr {
 
 namespace {
@@ -370,6 +372,7 @@ const SDCKernels avx2_kernels = {
         unpack_group,
         dots,
         level_sums,
+        norms,
         hamming,
         collect_float,
         collect_int};

@@ -183,6 +183,7 @@ size_t collect_int(
 #include "kernels/avx512_dots.h"
 #include "kernels/avx512_hamming.h"
 #include "kernels/avx512_level_sums.h"
+#include "kernels/norms.h"
 
 namespace faiss_bebr {
 
@@ -191,6 +192,7 @@ const SDCKernels avx512_kernels = {
         unpack_group,
         dots,
         level_sums,
+        norms,
         hamming,
         collect_float,
         collect_int};

@@ -1,4 +1,5 @@
 #include "kernels/levels.h"
+#include "kernels/norms.h"
 
 #include <cstring>
 
@@ -141,6 +142,7 @@ const SDCKernels plain_kernels = {
         unpack_group,
         dots,
         level_sums,
+        norms,
         hamming,
         collect_float,
         collect_int};

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +16,12 @@ import pytest
 from elf_vtables import SharedLibrary, merge_libraries, read_library
 from probes import (
     DECLARED_HEADERS,
+    HERE,
     Declared,
     copy_headers,
     read_declared,
     replace_once,
+    run_compiler,
     version_flags,
 )
 from wrong_headers import WRONG_HEADERS
@@ -71,3 +78,24 @@ def wrong_declared(wrong_headers: Callable[[str], Path]) -> Callable[[str], Decl
         return read_declared(include_dir, flags, include_dir.parent)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def libfaiss(wheel_dir: Path) -> ctypes.CDLL:
+    return ctypes.CDLL(str(wheel_dir / "libfaiss.so"))
+
+
+@pytest.fixture(scope="session")
+def allocated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, int]]:
+    """Class -> its size in the wheel, and whether it was overrun."""
+    library = tmp_path_factory.mktemp("recorder") / "recorder.so"
+    run_compiler(["-shared", HERE / "allocation_recorder.cpp", "-o", library])
+    result = subprocess.run(
+        [sys.executable, str(HERE / "record_allocations.py"), str(library)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LD_PRELOAD": str(library)},
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)

@@ -6,7 +6,7 @@ is added to a declaration is checked without anyone listing it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from elftools.dwarf.die import DIE
@@ -31,6 +31,7 @@ class Field:
     alignment: int
     # bool, float, signed, unsigned, enum, pointer or class
     kind: str
+    class_name: str = field(default="", compare=False)
 
     @property
     def end(self) -> int:
@@ -57,22 +58,29 @@ class ClassLayout:
     fields: tuple[Field, ...] = ()
     # mangled name -> bytes
     static_fields: dict[str, int] = field(default_factory=dict)
+    # name -> value
+    constants: dict[str, int] = field(default_factory=dict)
     functions: tuple[Function, ...] = ()
 
 
 @dataclass
 class Namespace:
-    """The classes and enumerations that are defined in one C++ namespace."""
+    """What is defined in one C++ namespace."""
 
     classes: dict[str, ClassLayout] = field(default_factory=dict)
-    # name -> enumerator -> value
+    # name -> enumerator -> value; also those inside of classes, and those
+    # outside of the namespace that a field has
     enums: dict[str, dict[str, int]] = field(default_factory=dict)
+    # name -> value
+    constants: dict[str, int] = field(default_factory=dict)
+    # mangled name -> bytes
+    variables: dict[str, int] = field(default_factory=dict)
 
     def all_fields(self, name: str) -> list[Field]:
         """The fields of a class and its bases, at their place in the class."""
         layout = self.classes[name]
         found = [
-            Field(f.name, f.offset + offset, f.size, f.alignment, f.kind)
+            replace(f, offset=f.offset + offset)
             for base, offset in layout.bases
             if base in self.classes
             for f in self.all_fields(base)
@@ -94,19 +102,31 @@ def read_namespace(path: Path, name: str) -> Namespace:
 
 def _read_members(namespace: DIE, found: Namespace) -> None:
     for die in namespace.iter_children():
-        if "DW_AT_declaration" in die.attributes or not _name(die):
+        if not _name(die):
             continue
-        if die.tag in ("DW_TAG_structure_type", "DW_TAG_class_type"):
-            found.classes[_name(die)] = _read_class(die)
+        if die.tag == "DW_TAG_variable":
+            if "DW_AT_const_value" in die.attributes:
+                found.constants[_name(die)] = _value(die, "DW_AT_const_value")
+            elif "DW_AT_external" in die.attributes:
+                mangled = _text(die, "DW_AT_linkage_name")
+                found.variables[mangled] = _size(_type(die))
+        elif "DW_AT_declaration" in die.attributes:
+            continue
+        elif die.tag in ("DW_TAG_structure_type", "DW_TAG_class_type"):
+            found.classes[_name(die)] = _read_class(die, found)
         elif die.tag == "DW_TAG_enumeration_type":
-            found.enums[_name(die)] = {
-                _name(child): child.attributes["DW_AT_const_value"].value
-                for child in die.iter_children()
-                if child.tag == "DW_TAG_enumerator"
-            }
+            found.enums[_name(die)] = _read_enumerators(die)
 
 
-def _read_class(die: DIE) -> ClassLayout:
+def _read_enumerators(die: DIE) -> dict[str, int]:
+    return {
+        _name(child): child.attributes["DW_AT_const_value"].value
+        for child in die.iter_children()
+        if child.tag == "DW_TAG_enumerator"
+    }
+
+
+def _read_class(die: DIE, found: Namespace) -> ClassLayout:
     layout = ClassLayout(_name(die), _value(die, "DW_AT_byte_size"))
     fields = []
     bases = []
@@ -114,6 +134,10 @@ def _read_class(die: DIE) -> ClassLayout:
     for child in die.iter_children():
         if child.tag == "DW_TAG_inheritance":
             bases.append((_name(_type(child)), _offset(child)))
+        elif child.tag == "DW_TAG_enumeration_type":
+            found.enums[f"{layout.name}::{_name(child)}"] = _read_enumerators(child)
+        elif "DW_AT_const_value" in child.attributes and _is_data(child):
+            layout.constants[_name(child)] = _value(child, "DW_AT_const_value")
         elif "DW_AT_external" in child.attributes and _is_data(child):
             type_die = _type(child)
             mangled = _text(child, "DW_AT_linkage_name")
@@ -123,9 +147,11 @@ def _read_class(die: DIE) -> ClassLayout:
                 layout.has_table_pointer = True
             else:
                 fields.append(_read_field(child))
+                if _is_global_enum(_type(child)):
+                    found.enums[_name(_type(child))] = _read_enumerators(_type(child))
         elif child.tag == "DW_TAG_subprogram":
             # not those that the compiler adds
-            if "DW_AT_artificial" not in child.attributes:
+            if not {"DW_AT_artificial", "DW_AT_deleted"} & child.attributes.keys():
                 functions.append(_read_function(child))
     layout.bases = tuple(bases)
     layout.fields = tuple(fields)
@@ -137,6 +163,11 @@ def _is_data(die: DIE) -> bool:
     return die.tag in ("DW_TAG_member", "DW_TAG_variable")
 
 
+def _is_global_enum(die: DIE) -> bool:
+    parent = die.get_parent()
+    return die.tag == "DW_TAG_enumeration_type" and parent.tag == "DW_TAG_compile_unit"
+
+
 def _read_field(die: DIE) -> Field:
     type_die = _type(die)
     return Field(
@@ -145,6 +176,7 @@ def _read_field(die: DIE) -> Field:
         size=_size(type_die),
         alignment=_alignment(type_die),
         kind=_kind(type_die),
+        class_name=_name(type_die) if _kind(type_die) == "class" else "",
     )
 
 

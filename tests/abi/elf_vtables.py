@@ -8,22 +8,27 @@ class, and the typeinfo has the class's name.
 
 from __future__ import annotations
 
+import functools
 import struct
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 
 WORD = 8  # bytes
+LARGEST_OBJECT = 1 << 20  # bytes
 PURE = "__cxa_pure_virtual"
 # R_X86_64_RELATIVE and R_AARCH64_RELATIVE; the other kinds name a symbol
 RELATIVE_RELOCATIONS = (8, 1027)
 # R_X86_64_64 and R_AARCH64_ABS64
 SYMBOL_RELOCATIONS = (1, 257)
+# what c++filt said so far
+_DEMANGLED: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -64,37 +69,62 @@ class _Target:
     name: str | None
 
 
+class Place(NamedTuple):
+    """Where a virtual table belongs: a class, and the offset in its objects.
+
+    At 0 is the table of the class and its first base; each further base with
+    virtual functions has its own.
+    """
+
+    class_name: str
+    offset: int = 0
+
+
 @dataclass
 class SharedLibrary:
     """Classes are named as in their typeinfo: `N5faiss5IndexE`."""
 
     exports: dict[str, Symbol] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
     # class -> its bases with their offsets in bytes
     bases: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    # class -> its primary tables, more than one if sources have private copies
-    tables: dict[str, list[tuple[Slot, ...]]] = field(default_factory=dict)
-    # the classes whose table is an exported symbol
-    exported_tables: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
+    # more than one if sources have private copies of a class
+    tables: dict[Place, list[tuple[Slot, ...]]] = field(default_factory=dict)
+    # those of the classes whose tables are an exported symbol
+    exported_tables: dict[Place, tuple[Slot, ...]] = field(default_factory=dict)
 
-    def derived_classes(self, base: str) -> list[str]:
-        """All classes that have `base` at offset 0, itself included."""
-        return [name for name in self.tables if base in self.primary_chain(name)]
+    def derived_places(self, base: str) -> list[Place]:
+        """Where tables begin with the slots of `base`, its own included."""
+        return [place for place in self.tables if base in self.classes_at(place)]
 
-    def primary_chain(self, name: str) -> list[str]:
-        """A class, its base at offset 0, that one's base, and so on."""
-        chain = [name]
-        while self.bases.get(chain[-1]) and self.bases[chain[-1]][0][1] == 0:
-            chain.append(self.bases[chain[-1]][0][0])
-        return chain
+    def classes_at(self, place: Place) -> frozenset[str]:
+        """The class itself or a base of it, that one's first base, and so on."""
+        name, offset = place
+        return self._subobjects(name).get(offset, frozenset())
+
+    def _subobjects(self, name: str) -> dict[int, frozenset[str]]:
+        if name not in self._found_subobjects:
+            found = {0: frozenset([name])}
+            for base, start in self.bases.get(name, ()):
+                for offset, classes in self._subobjects(base).items():
+                    before = found.get(start + offset, frozenset())
+                    found[start + offset] = before | classes
+            self._found_subobjects[name] = found
+        return self._found_subobjects[name]
+
+    @functools.cached_property
+    def _found_subobjects(self) -> dict[str, dict[int, frozenset[str]]]:
+        return {}
 
 
 def merge_libraries(first: SharedLibrary, second: SharedLibrary) -> SharedLibrary:
     """What two libraries say together; the first has the say on bases."""
     tables = dict(first.tables)
-    for name, found in second.tables.items():
-        tables[name] = tables.get(name, []) + found
+    for place, found in second.tables.items():
+        tables[place] = tables.get(place, []) + found
     return SharedLibrary(
         exports=first.exports,
+        imports=first.imports,
         bases=second.bases | first.bases,
         tables=tables,
         exported_tables=first.exported_tables,
@@ -119,7 +149,9 @@ class _Reader:
         self.library = SharedLibrary()
         self.names_at: dict[int, set[str]] = defaultdict(set)
         for symbol in symbols:
-            if symbol["st_shndx"] != "SHN_UNDEF":
+            if symbol["st_shndx"] == "SHN_UNDEF":
+                self.library.imports.add(symbol.name)
+            else:
                 address = symbol["st_value"]
                 self.library.exports[symbol.name] = Symbol(address, symbol["st_size"])
                 self.names_at[address].add(symbol.name)
@@ -161,14 +193,19 @@ class _Reader:
             if name is None or word in base_words:
                 continue
             start = word - WORD
-            # a word that is not 0 leads the table of a second base
-            if start in self.targets or self._word(start) != 0:
+            # how far the object is from what has this table
+            offset = -self._word(start)
+            if start in self.targets or not 0 <= offset < LARGEST_OBJECT:
                 continue
-            slots = self._read_slots(start, typeinfos)
+            symbol = self.library.exports.get(f"_ZTV{name}", Symbol(0, 0))
+            stop = symbol.address + symbol.size
+            is_exported = symbol.address <= start < stop
+            slots = self._read_slots(start, stop if is_exported else None, typeinfos)
+            place = Place(name, offset)
             if slots:
-                self.library.tables.setdefault(name, []).append(slots)
-            if f"_ZTV{name}" in self.names_at[start]:
-                self.library.exported_tables[name] = slots
+                self.library.tables.setdefault(place, []).append(slots)
+            if is_exported:
+                self.library.exported_tables[place] = slots
         return self.library
 
     def _find_typeinfos(self) -> dict[int, str]:
@@ -214,16 +251,13 @@ class _Reader:
         name = target.name or ""
         return name.removeprefix("_ZTI") if name.startswith("_ZTI") else None
 
-    def _read_slots(self, start: int, typeinfos: dict[int, str]) -> tuple[Slot, ...]:
-        sizes = {
-            self.library.exports[name].size
-            for name in self.names_at[start]
-            if name.startswith("_ZTV")
-        }
-        # a second base's table may follow inside the same symbol
-        stop = start + (max(sizes) if sizes else self._size_of_segment())
+    def _read_slots(
+        self, start: int, stop: int | None, typeinfos: dict[int, str]
+    ) -> tuple[Slot, ...]:
+        """Those of one table; another one may follow before `stop`."""
         slots: list[Slot] = []
-        for word in range(start + 2 * WORD, stop, WORD):
+        end = stop or start + self._size_of_segment()
+        for word in range(start + 2 * WORD, end, WORD):
             target = self.targets.get(word)
             if target is None:
                 follower = self.targets.get(word + WORD)
@@ -241,7 +275,7 @@ class _Reader:
             else:
                 names = frozenset(self.names_at[target.address])
                 slots.append(Slot(names, is_local=True))
-        if not sizes:
+        if stop is None:
             while slots and slots[-1].is_null:
                 slots.pop()  # zeros between tables, or a last abstract slot
         return tuple(slots)
@@ -282,8 +316,15 @@ class _Reader:
 
 def demangle(names: Iterable[str]) -> dict[str, str]:
     """C++ names as written in source, from c++filt."""
-    names = sorted(set(names))
-    result = subprocess.run(
-        ["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True
-    )
-    return dict(zip(names, result.stdout.splitlines(), strict=True))
+    names = set(names)
+    unknown = sorted(names - _DEMANGLED.keys())
+    if unknown:
+        result = subprocess.run(
+            ["c++filt"],
+            input="\n".join(unknown),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        _DEMANGLED.update(zip(unknown, result.stdout.splitlines(), strict=True))
+    return {name: _DEMANGLED[name] for name in names}

@@ -11,15 +11,26 @@ import ctypes
 import json
 import sys
 from collections.abc import Callable
-from ctypes import c_bool, c_float, c_int, c_int64, c_size_t, c_uint32, c_void_p
-from typing import Any
+from ctypes import c_bool, c_float, c_int, c_int64, c_size_t, c_uint32
 
+import exercise_io
+import exercise_lists
 import faiss
 import numpy as np
+from exercise_arguments import (
+    DISTANCES,
+    QUERY,
+    D,
+    N,
+    X,
+    address,
+    check_equal,
+    make_flat,
+    make_vectors,
+    pointer,
+)
 
-D = 8
-N = 200
-# in the order of calls_probe.cpp
+# in the order of calls_search.cpp
 COMPUTER_FUNCTIONS = (
     "set_query",
     "operator",
@@ -35,38 +46,10 @@ CALLED_FUNCTIONS = frozenset(
         "FlatCodesDistanceComputer.distance_to_code_batch_4",
         "FlatCodesDistanceComputer.partial_dot_product",
         "FlatCodesDistanceComputer.partial_dot_product_batch_4",
-        "ResultHandler.add_result",
+        "ResultHandlerUnordered<float, long>.add_result",
     }
+    | exercise_lists.CALLED_FUNCTIONS
 )
-
-
-def make_vectors(n: int, seed: int) -> np.ndarray:
-    """(n, D) float32 of small integers, so that all distances are exact."""
-    rng = np.random.default_rng(seed)
-    return rng.integers(-9, 10, size=(n, D)).astype("float32")
-
-
-X = make_vectors(N, seed=1)
-QUERY = make_vectors(1, seed=2)
-DISTANCES = ((X - QUERY) ** 2).sum(axis=1)
-
-
-def make_flat() -> faiss.IndexFlatL2:
-    index = faiss.IndexFlatL2(D)
-    index.add(X)
-    return index
-
-
-def address(proxy: Any) -> c_void_p:
-    return c_void_p(int(proxy.this))
-
-
-def pointer(array: np.ndarray) -> c_void_p:
-    return c_void_p(array.ctypes.data)
-
-
-def check_equal(found: Any, expected: Any) -> None:
-    np.testing.assert_array_equal(found, expected)
 
 
 def selector_of_faiss(probe: ctypes.CDLL) -> None:
@@ -278,6 +261,8 @@ EXERCISES: tuple[Callable[[ctypes.CDLL], None], ...] = (
     interrupt_of_ours,
     exception_of_faiss,
     simd_level,
+    *exercise_lists.EXERCISES,
+    *exercise_io.EXERCISES,
 )
 
 

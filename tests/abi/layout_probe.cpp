@@ -40,11 +40,146 @@ struct VectorTransform : faiss::VectorTransform {
     void check_identical(const faiss::VectorTransform&) const override {}
 };
 
+struct IndexIVFInterface : faiss::IndexIVFInterface {
+    void search_preassigned(
+            idx_t,
+            const float*,
+            idx_t,
+            const idx_t*,
+            const float*,
+            float*,
+            idx_t*,
+            bool,
+            const faiss::SearchParametersIVF*,
+            faiss::IndexIVFStats*) const override {}
+    void range_search_preassigned(
+            idx_t,
+            const float*,
+            float,
+            const idx_t*,
+            const float*,
+            faiss::RangeSearchResult*,
+            bool,
+            const faiss::SearchParametersIVF*,
+            faiss::IndexIVFStats*) const override {}
+};
+
+struct IndexIVF : faiss::IndexIVF {
+    void encode_vectors(idx_t, const float*, const idx_t*, uint8_t*, bool)
+            const override {}
+};
+
+struct InvertedListScanner : faiss::InvertedListScanner {
+    void set_query(const float*) override {}
+    float distance_to_code(const uint8_t*) const override {
+        return 0;
+    }
+};
+
+struct InvertedLists : faiss::InvertedLists {
+    InvertedLists() : faiss::InvertedLists(1, 1) {}
+    size_t list_size(size_t) const override {
+        return 0;
+    }
+    const uint8_t* get_codes(size_t) const override {
+        return nullptr;
+    }
+    const idx_t* get_ids(size_t) const override {
+        return nullptr;
+    }
+    size_t add_entries(size_t, size_t, const idx_t*, const uint8_t*) override {
+        return 0;
+    }
+    void update_entries(size_t, size_t, size_t, const idx_t*, const uint8_t*)
+            override {}
+    void resize(size_t, size_t) override {}
+};
+
+struct ArrayInvertedLists : faiss::ArrayInvertedLists {
+    ArrayInvertedLists() : faiss::ArrayInvertedLists(1, 1) {}
+};
+
+struct InvertedListsIterator : faiss::InvertedListsIterator {
+    bool is_available() const override {
+        return false;
+    }
+    void next() override {}
+    std::pair<idx_t, const uint8_t*> get_id_and_codes() override {
+        return {};
+    }
+};
+
+struct IndexFlat : faiss::IndexFlat {};
+
+struct IndexBinaryFlat : faiss::IndexBinaryFlat {};
+
+struct IndexPreTransform : faiss::IndexPreTransform {};
+
+struct IndexIDMap : faiss::IndexIDMap {};
+
+struct IndexBinaryIDMap : faiss::IndexBinaryIDMap {};
+
+struct IndexIDMap2 : faiss::IndexIDMap2 {};
+
+struct IndexBinaryIDMap2 : faiss::IndexBinaryIDMap2 {};
+
+struct IndexRefine : faiss::IndexRefine {};
+
+struct IndexRefineFlat : faiss::IndexRefineFlat {};
+
+struct IndexHNSW : faiss::IndexHNSW {};
+
+struct Clustering : faiss::Clustering {
+    Clustering() : faiss::Clustering(1, 1) {}
+};
+
+struct ParameterSpace : faiss::ParameterSpace {};
+
+struct IOReader : faiss::IOReader {
+    size_t operator()(void*, size_t, size_t) override {
+        return 0;
+    }
+};
+
+struct IOWriter : faiss::IOWriter {
+    size_t operator()(const void*, size_t, size_t) override {
+        return 0;
+    }
+};
+
+struct VectorIOReader : faiss::VectorIOReader {};
+
+struct VectorIOWriter : faiss::VectorIOWriter {};
+
+struct FileIOReader : faiss::FileIOReader {
+    FileIOReader() : faiss::FileIOReader("") {}
+};
+
+struct FileIOWriter : faiss::FileIOWriter {
+    FileIOWriter() : faiss::FileIOWriter("") {}
+};
+
+struct BufferedIOReader : faiss::BufferedIOReader {
+    BufferedIOReader() : faiss::BufferedIOReader(nullptr) {}
+};
+
+struct BufferedIOWriter : faiss::BufferedIOWriter {
+    BufferedIOWriter() : faiss::BufferedIOWriter(nullptr) {}
+};
+
 struct RangeSearchResult : faiss::RangeSearchResult {
     RangeSearchResult() : faiss::RangeSearchResult(1) {}
 };
 
 struct SearchParameters : faiss::SearchParameters {};
+
+struct SearchParametersIVF : faiss::SearchParametersIVF {};
+
+struct SearchParametersHNSW : faiss::SearchParametersHNSW {};
+
+struct SearchParametersPreTransform : faiss::SearchParametersPreTransform {};
+
+struct IndexRefineSearchParameters : faiss::IndexRefineSearchParameters {};
 
 struct IDSelector : faiss::IDSelector {
     bool is_member(idx_t) const override {
@@ -102,8 +237,38 @@ void write_tables() {
             IndexFlatCodes,
             IndexBinary,
             VectorTransform,
+            IndexIVFInterface,
+            IndexIVF,
+            InvertedListScanner,
+            InvertedLists,
+            ArrayInvertedLists,
+            InvertedListsIterator,
+            IndexFlat,
+            IndexBinaryFlat,
+            IndexPreTransform,
+            IndexIDMap,
+            IndexBinaryIDMap,
+            IndexIDMap2,
+            IndexBinaryIDMap2,
+            IndexRefine,
+            IndexRefineFlat,
+            IndexHNSW,
+            Clustering,
+            ParameterSpace,
+            IOReader,
+            IOWriter,
+            VectorIOReader,
+            VectorIOWriter,
+            FileIOReader,
+            FileIOWriter,
+            BufferedIOReader,
+            BufferedIOWriter,
             RangeSearchResult,
             SearchParameters,
+            SearchParametersIVF,
+            SearchParametersHNSW,
+            SearchParametersPreTransform,
+            IndexRefineSearchParameters,
             IDSelector,
             InterruptCallback,
             MaybeOwnedVectorOwner,

@@ -7,6 +7,7 @@ that change are the field.
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import Any, NamedTuple
 
 import faiss
@@ -15,9 +16,25 @@ import numpy as np
 # all bytes of both, as float32 and as float64, are not 0
 FLOAT_VALUE = 1234.5678
 UNSIGNED_MAXIMA = (2**64 - 1, 2**32 - 1, 2**16 - 1, 2**8 - 1)
+# fills a std::string without memory elsewhere
+TEXT = "fifteen letters"
 # to point to; they live as long as the tests
-BUFFERS = [np.zeros(8, dtype) for dtype in ("uint8", "float32", "int64", "uint64")]
-SELECTOR = faiss.IDSelectorAll()
+DTYPES = ("uint8", "int32", "float32", "int64", "uint64")
+BUFFERS = [np.zeros(8, dtype) for dtype in DTYPES]
+RANGE_RESULT = faiss.RangeSearchResult(1)
+READER = faiss.FileIOReader(os.devnull)
+TARGETS = [
+    faiss.IDSelectorAll(),
+    faiss.IndexFlatL2(4),
+    faiss.IndexBinaryFlat(8),
+    faiss.ArrayInvertedLists(1, 1),
+    faiss.SearchParameters(),
+    faiss.VectorIOWriter(),
+    RANGE_RESULT,
+    faiss.RangeSearchPartialResult(RANGE_RESULT),
+    READER,
+    READER.f,
+]
 
 
 malloc_usable_size = ctypes.CDLL(None).malloc_usable_size
@@ -70,8 +87,12 @@ def extreme_values(obj: Any, name: str) -> tuple[Any, Any]:
         return 0.0, FLOAT_VALUE
     if isinstance(value, int):
         return 0, first_accepted(obj, name, (-1, *UNSIGNED_MAXIMA))
+    if isinstance(value, str) and len(value) == 1:
+        return 0, -1  # a char
+    if isinstance(value, str):
+        return "", TEXT
     pointers = [faiss.swig_ptr(buffer) for buffer in BUFFERS]
-    return None, first_accepted(obj, name, (SELECTOR, *pointers))
+    return None, first_accepted(obj, name, (*TARGETS, *pointers))
 
 
 def first_accepted(obj: Any, name: str, values: tuple[Any, ...]) -> Any:
@@ -84,7 +105,12 @@ def first_accepted(obj: Any, name: str, values: tuple[Any, ...]) -> Any:
             continue
         setattr(obj, name, before)
         return value
-    raise AssertionError(f"{type(obj).__name__}.{name} takes none of {values}")
+    types = [type(value).__name__ for value in values]
+    raise AssertionError(f"{type(obj).__name__}.{name} takes none of {types}")
+
+
+def is_read_only(obj: Any, name: str) -> bool:
+    return getattr(type(obj), name).fset is None
 
 
 def observe_field(obj: Any, name: str) -> Extent:
@@ -94,7 +120,7 @@ def observe_field(obj: Any, name: str) -> Extent:
     inside the object only the start is known, so its size is 0.
     """
     value = getattr(obj, name)
-    if not isinstance(value, (bool, int, float)) and is_embedded(obj, value):
+    if not isinstance(value, (bool, int, float, str)) and is_embedded(obj, value):
         return Extent(address_of(value) - address_of(obj), 0)
     low, high = extreme_values(obj, name)
     try:
@@ -108,4 +134,7 @@ def observe_field(obj: Any, name: str) -> Extent:
     assert changed, f"{type(obj).__name__}.{name} is not in the object"
     if low is None:
         return Extent(changed[0] & ~7, 8)
+    if high == TEXT:
+        # the length changes first, behind the address of the text
+        return Extent(changed[0] - 8, 0)
     return Extent(changed[0], changed[-1] + 1 - changed[0])

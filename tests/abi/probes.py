@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dwarf_layout import Namespace, read_namespace
-from elf_vtables import SharedLibrary, Slot, demangle, read_library
+from elf_vtables import Place, SharedLibrary, Slot, demangle, read_library
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 DECLARED_HEADERS = ROOT / "swig" / "include"
 PROBE_NAMESPACE = "abi_probe"
 COMPILE_FLAGS = ("-std=c++17", "-fPIC", "-fopenmp", "-Wall")
-# every class of the headers, also where FAISS's library has its functions
-DEBUG_FLAGS = ("-g", "-fno-eliminate-unused-debug-types", "-femit-class-debug-always")
+# every class and constant of the headers, also those that are in libfaiss
+DEBUG_FLAGS = (
+    "-g",
+    "-fno-eliminate-unused-debug-types",
+    "-fno-eliminate-unused-debug-symbols",
+    "-femit-class-debug-always",
+)
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,10 @@ class Declared:
     """What a folder of headers declares, as the compiler sees it."""
 
     namespace: Namespace
-    # class as in the probe -> its slots; the probe's own functions fill those
-    # of pure functions and of the destructor
-    tables: dict[str, tuple[Slot, ...]]
-    # class as in the probe -> the declared class, mangled
+    # those of the probe's classes, whose own functions fill the slots of pure
+    # functions and of the destructor; under the name of the declared class
+    tables: dict[Place, tuple[Slot, ...]]
+    # declared class -> its name in typeinfos
     mangled: dict[str, str]
 
 
@@ -78,23 +83,25 @@ def read_declared(include_dir: Path, flags: Sequence[str], build_dir: Path) -> D
 def build_calls_probe(
     include_dir: Path, flags: Sequence[str], libfaiss: Path, build_dir: Path
 ) -> Path:
-    """Compile calls_probe.cpp, linked to the wheel as the extension is."""
-    library = build_dir / "calls_probe.so"
-    source = HERE / "calls_probe.cpp"
+    """Compile the calls, linked to the wheel as the extension is."""
+    library = build_dir / "calls.so"
+    sources = [HERE / f"calls_{of}.cpp" for of in ("search", "lists", "io")]
     include = f"-I{include_dir}"
-    run_compiler([*flags, include, "-shared", source, libfaiss, "-o", library])
+    run_compiler([*flags, include, "-shared", *sources, libfaiss, "-o", library])
     return library
 
 
 def describe(library: SharedLibrary, namespace: Namespace) -> Declared:
-    names = demangle(f"_ZTI{name}" for name in library.tables)
+    bases = {base for found in library.bases.values() for base, _ in found}
+    names = demangle(f"_ZTI{name}" for name in library.bases.keys() | bases)
     tables = {}
     mangled = {}
-    for name, (table, *_) in library.tables.items():
-        scope, _, class_name = names[f"_ZTI{name}"].rpartition("::")
-        if scope.endswith(PROBE_NAMESPACE):
-            tables[class_name] = table
-            ((mangled[class_name], _),) = library.bases[name]
+    for (probe, offset), (table, *_) in library.tables.items():
+        if PROBE_NAMESPACE in names[f"_ZTI{probe}"]:
+            ((declared, _),) = library.bases[probe]
+            class_name = names[f"_ZTI{declared}"].removeprefix("typeinfo for faiss::")
+            tables[Place(class_name, offset)] = table
+            mangled[class_name] = declared
     return Declared(namespace, tables, mangled)
 
 

@@ -10,24 +10,10 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
-from collections.abc import Callable
-from typing import Any
 
-import faiss
+from wheel_objects import ALLOCATED
 
 PATTERN = 0xA5
-# declared class -> an object of that class, or of one that adds no field to it
-ALLOCATED: dict[str, Callable[[], Any]] = {
-    "IndexFlatCodes": lambda: faiss.IndexFlatCodes(8, 8),
-    "MaybeOwnedVector<unsigned char>": faiss.MaybeOwnedVectorUInt8,
-    "MaybeOwnedVectorOwner": faiss.MaybeOwnedVectorOwner,
-    "IDSelector": faiss.IDSelectorAll,
-    "InterruptCallback": faiss.PythonInterruptCallback,
-    "ClusteringParameters": faiss.ClusteringParameters,
-    "RangeSearchResult": lambda: faiss.RangeSearchResult(3),
-    "SearchParameters": faiss.SearchParameters,
-    "InvertedListScannerStats": faiss.InvertedListScannerStats,
-}
 
 
 def main(path: str) -> None:
@@ -36,9 +22,9 @@ def main(path: str) -> None:
     recorder.get_slack.restype = ctypes.c_size_t
     slack = recorder.get_slack()
     found = {}
-    for name, make in ALLOCATED.items():
+    for name, wheel_object in ALLOCATED.items():
         recorder.arm_recorder(PATTERN)
-        obj = make()
+        obj = wheel_object.make()
         recorder.disarm_recorder()
         address = int(obj.this)
         size = recorder.get_allocated_size(ctypes.c_void_p(address))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dwarf_layout import ClassLayout
-from elf_vtables import SharedLibrary, Slot, demangle
+from elf_vtables import Place, SharedLibrary, Slot, demangle
 from probes import PROBE_NAMESPACE, Declared
 
 # class -> what is wrong with its declaration
@@ -34,8 +34,12 @@ def demangle_slots(tables: list[tuple[Slot, ...]]) -> dict[str, str]:
     )  # fmt: skip
 
 
+def wheels_place(place: Place, declared: Declared) -> Place:
+    return Place(declared.mangled[place.class_name], place.offset)
+
+
 def list_related_tables(
-    class_name: str, declared: Declared, wheel: SharedLibrary
+    place: Place, declared: Declared, wheel: SharedLibrary
 ) -> list[tuple[Slot, ...]]:
     """Tables of the wheel whose first slots are the class's.
 
@@ -43,23 +47,23 @@ def list_related_tables(
     far as the base goes.
     """
     slot_counts = {
-        mangled: len(declared.tables[name])
+        mangled: len(declared.tables[Place(name)])
         for name, mangled in declared.mangled.items()
     }
     return [
         table[: slot_counts.get(base, 0)]
-        for base in wheel.primary_chain(declared.mangled[class_name])
-        for name in wheel.derived_classes(base)
-        for table in wheel.tables[name]
+        for base in wheel.classes_at(wheels_place(place, declared))
+        for derived in wheel.derived_places(base)
+        for table in wheel.tables[derived]
     ]
 
 
 def find_own_slot_problems(
-    class_name: str, declared: Declared, wheel: SharedLibrary
+    place: Place, declared: Declared, wheel: SharedLibrary
 ) -> list[str]:
     """Differences from the table that the wheel exports for the same class."""
-    ours = declared.tables[class_name]
-    theirs = wheel.exported_tables[declared.mangled[class_name]]
+    ours = declared.tables[place]
+    theirs = wheel.exported_tables[wheels_place(place, declared)]
     if len(ours) != len(theirs):
         return [f"{len(ours)} slots, FAISS has {len(theirs)}"]
     names = demangle_slots([ours, theirs])
@@ -86,11 +90,11 @@ def find_own_slot_problems(
 
 
 def find_override_problems(
-    class_name: str, declared: Declared, wheel: SharedLibrary
+    place: Place, declared: Declared, wheel: SharedLibrary
 ) -> list[str]:
     """Slots in which a class derived in the wheel has another function."""
-    ours = declared.tables[class_name]
-    tables = list_related_tables(class_name, declared, wheel)
+    ours = declared.tables[place]
+    tables = list_related_tables(place, declared, wheel)
     names = demangle_slots([ours, *tables])
     problems = []
     for table in tables:
@@ -106,8 +110,8 @@ def find_override_problems(
     fewest = min(
         (
             len(table)
-            for name in wheel.derived_classes(declared.mangled[class_name])
-            for table in wheel.tables[name]
+            for name, start in wheel.derived_places(declared.mangled[place.class_name])
+            for table in wheel.tables.get(Place(name, start + place.offset), [])
             if not any(slot.is_pure for slot in table)
         ),
         default=None,
@@ -120,26 +124,41 @@ def find_override_problems(
 def find_unnamed_functions(declared: Declared, wheel: SharedLibrary) -> set[str]:
     """Declared functions that no table of the wheel names in any class."""
     unnamed = set()
-    for class_name, ours in declared.tables.items():
-        tables = list_related_tables(class_name, declared, wheel)
+    for place, ours in declared.tables.items():
+        tables = list_related_tables(place, declared, wheel)
         names = demangle_slots([ours])
         for number, our in enumerate(ours):
             if our.is_destructor:
                 continue
             if not any(len(t) > number and t[number].is_named for t in tables):
                 (function,) = methods_of(our, names)
-                unnamed.add(f"{class_name}.{function.partition('(')[0]}")
+                unnamed.add(f"{place.class_name}.{function.partition('(')[0]}")
     return unnamed
 
 
+def find_place_problems(
+    place: Place, declared: Declared, wheel: SharedLibrary
+) -> list[str]:
+    found = find_override_problems(place, declared, wheel)
+    if wheels_place(place, declared) in wheel.exported_tables:
+        found += find_own_slot_problems(place, declared, wheel)
+    return found
+
+
 def find_slot_problems(declared: Declared, wheel: SharedLibrary) -> Problems:
-    problems = {}
-    for class_name, mangled in declared.mangled.items():
-        found = find_override_problems(class_name, declared, wheel)
-        if mangled in wheel.exported_tables:
-            found += find_own_slot_problems(class_name, declared, wheel)
+    problems: Problems = {}
+    for place in declared.tables:
+        found = find_place_problems(place, declared, wheel)
         if found:
-            problems[class_name] = found
+            problems.setdefault(place.class_name, []).extend(found)
+    for class_name, mangled in declared.mangled.items():
+        ours = {place.offset for place in declared.tables if place[0] == class_name}
+        theirs = {
+            place.offset for place in wheel.exported_tables if place[0] == mangled
+        }
+        if theirs and ours != theirs:
+            problem = f"tables at {sorted(ours)}, in FAISS at {sorted(theirs)}"
+            problems.setdefault(class_name, []).append(problem)
     return problems
 
 
@@ -162,7 +181,22 @@ def find_base_problems(declared: Declared, wheel: SharedLibrary) -> Problems:
 def last_name(mangled: str) -> str:
     """`exception` of `St9exception`, `Index` of `N5faiss5IndexE`."""
     name = demangle([f"_ZTI{mangled}"])[f"_ZTI{mangled}"]
-    return name.rpartition("::")[2]
+    return name.removeprefix("typeinfo for ").partition("::")[2]
+
+
+def list_affected(names: set[str], declared: Declared) -> set[str]:
+    """The classes, and those that have one of them as a base or as a field."""
+    classes = declared.namespace.classes
+
+    def has_one(name: str) -> bool:
+        layout = classes.get(name)
+        parts = layout and [
+            *(base for base, _ in layout.bases),
+            *(f.class_name for f in layout.fields),
+        ]
+        return name in names or any(has_one(part) for part in parts or ())
+
+    return {name for name in classes if has_one(name)}
 
 
 def is_polymorphic(layout: ClassLayout, classes: dict[str, ClassLayout]) -> bool:

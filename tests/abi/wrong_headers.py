@@ -23,6 +23,13 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
             "    bool verbose;\n    bool is_trained;\n",
             "    bool is_trained;\n    bool verbose;\n",
         ),
+        # of the second table of IndexIVF
+        ("IndexIVF.h", "    virtual ~IndexIVFInterface() {}\n", ""),
+        (
+            "IndexIVF.h",
+            "    /// with store_pairs, labels are those of lo_build\n",
+            "    virtual ~IndexIVFInterface() {}\n",
+        ),
         # train_ex, which is inline, is before add
         ("IndexBinary.h", "    virtual void add(idx_t n, const uint8_t* x) = 0;\n", ""),
         (
@@ -57,11 +64,11 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
     "type": (
         (
             "IndexFlatCodes.h",
-            "virtual FlatCodesDistanceComputer* get_FlatCodes",
-            "FlatCodesDistanceComputer* get_FlatCodes",
+            "    void permute_entries",
+            "    virtual void permute_entries",
         ),
         ("IndexFlatCodes.h", "    size_t code_size;", "    double code_size;"),
-        ("IndexBinary.h", "int radius,", "float radius,"),
+        ("IndexBinary.h", "uint8_t* recons,\n", "int32_t* recons,\n"),
         ("IndexBinary.h", "    idx_t ntotal = 0;", "    size_t ntotal = 0;"),
         (
             "VectorTransform.h",
@@ -74,7 +81,11 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
             "struct Padding { int padding; };\nstruct VectorTransform : Padding {",
         ),
         ("impl/AuxIndexStructures.h", "virtual ~InterruptCallback() {}", ""),
-        ("impl/AuxIndexStructures.h", "size_t buffer_size;", "double buffer_size;"),
+        (
+            "impl/AuxIndexStructures.h",
+            "float* distances;\n    size_t buffer_size;",
+            "float* distances;\n    double buffer_size;",
+        ),
         ("Clustering.h", "    int seed = 1234;", "    float seed = 1234;"),
     ),
     "one more": (
@@ -102,8 +113,9 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
         ),
         (
             "impl/AuxIndexStructures.h",
-            "    size_t buffer_size;\n",
-            "    size_t buffer_size;\n    size_t one_more;\n",
+            "    size_t buffer_size;\n\n    explicit RangeSearchResult",
+            "    size_t buffer_size;\n    size_t one_more;\n"
+            "    explicit RangeSearchResult",
         ),
         (
             "impl/IDSelector.h",
@@ -127,7 +139,12 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "one less": (
-        ("IndexBinary.h", "    virtual size_t sa_code_size() const;\n", ""),
+        (
+            "IndexBinary.h",
+            "    virtual void reconstruct_n(idx_t i0, idx_t ni, uint8_t* recons) const;"
+            "\n",
+            "",
+        ),
         ("IndexBinary.h", "    MetricType metric_type = METRIC_L2;\n", ""),
         (
             "Index.h",
@@ -136,15 +153,62 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
         ),
         ("Index.h", "    float metric_arg;\n", ""),
         ("Index.h", "    IDSelector* sel = nullptr;\n", ""),
-        ("impl/AuxIndexStructures.h", "    size_t buffer_size;\n", ""),
+        (
+            "impl/AuxIndexStructures.h",
+            "    size_t buffer_size;\n\n    explicit RangeSearchResult",
+            "    explicit RangeSearchResult",
+        ),
         ("impl/maybe_owned_vector.h", "    size_t view_size = 0;\n", ""),
         ("impl/maybe_owned_vector.h", "view_size(other.view_size),", ""),
         ("impl/maybe_owned_vector.h", "            view_size = other.view_size;\n", ""),
         ("impl/maybe_owned_vector.h", ": view_size;", ": 0;"),
     ),
-    # lacks or has the field that 1.15.1 added
+    # lacks or has the fields that 1.15.1 added and took away
     "other version": (
         ("Clustering.h", "FAISS_VERSION_PATCH >= 1", "FAISS_VERSION_PATCH < 1"),
+        ("impl/HNSW.h", "FAISS_VERSION_PATCH >= 1", "FAISS_VERSION_PATCH < 1"),
+        ("IndexHNSW.h", "FAISS_VERSION_PATCH < 1", "FAISS_VERSION_PATCH >= 1"),
+    ),
+    # what is not in classes, and functions that are not virtual
+    "functions": (
+        ("IndexIVF.h", "make_direct_map(bool new_", "make_direct_map(int new_"),
+        # in neither the library nor the header
+        (
+            "IndexIVF.h",
+            "    virtual ~IndexIVFInterface() {}\n",
+            "    virtual ~IndexIVFInterface() {}\n    void train_encoder();\n",
+        ),
+        # in both
+        ("IndexIVF.h", "    void reset();\n", "    void reset() {}\n"),
+        ("IndexIDMap.h", "construct_rev_map();", "construct_rev_map(idx_t n);"),
+        (
+            "index_io.h",
+            "read_index(IOReader* reader, int io_flags",
+            "read_index(IOReader* reader, long io_flags",
+        ),
+        (
+            "index_io.h",
+            "Index* read_index(FILE*",
+            "void write_flat_index(const Index* idx);\nIndex* read_index(FILE*",
+        ),
+        ("index_io.h", "IO_FLAG_READ_ONLY = 2", "IO_FLAG_READ_ONLY = 1"),
+        (
+            "IndexIVF.h",
+            "extern IndexIVFStats indexIVF_stats;",
+            "extern bool one_more_flag;\nextern IndexIVFStats* indexIVF_stats;",
+        ),
+        (
+            "invlists/InvertedLists.h",
+            "INVALID_CODE_SIZE = static_cast<size_t>(-1)",
+            "INVALID_CODE_SIZE = 0",
+        ),
+        (
+            "invlists/DirectMap.h",
+            "        Hashtable,\n        DMT_count,\n",
+            "        DMT_count,\n        Hashtable,\n",
+        ),
+        ("impl/approx_topk/approx_topk.h", "B8_D2 = 4", "B8_D2 = 5"),
+        ("MetricType.h", "METRIC_Canberra = 20", "METRIC_Canberra = 5"),
     ),
     # what only calls can tell
     "calls: functions moved": (
@@ -169,6 +233,24 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
             "    virtual ~ResultHandlerUnordered() {}\n"
             "    virtual bool add_result(T dis, TI idx) = 0;\n",
         ),
+        (
+            "IndexIVF.h",
+            "    virtual void set_query(const float* query_vector) = 0;\n"
+            "    virtual void set_list(idx_t list_no, float coarse_dis);\n",
+            "    virtual void set_list(idx_t list_no, float coarse_dis);\n"
+            "    virtual void set_query(const float* query_vector) = 0;\n",
+        ),
+        (
+            "invlists/InvertedLists.h",
+            "    virtual std::pair<idx_t, const uint8_t*> get_id_and_codes() = 0;\n",
+            "",
+        ),
+        (
+            "invlists/InvertedLists.h",
+            "    virtual void on_heap_changed(idx_t, idx_t) {}\n",
+            "    virtual void on_heap_changed(idx_t, idx_t) {}\n"
+            "    virtual std::pair<idx_t, const uint8_t*> get_id_and_codes() = 0;\n",
+        ),
     ),
     "calls: a function inserted, fields swapped": (
         (
@@ -181,6 +263,26 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
             "impl/ResultHandler.h",
             "    T threshold{};\n    InvertedListScannerStats stats;\n",
             "    InvertedListScannerStats stats;\n    T threshold{};\n",
+        ),
+        (
+            "invlists/DirectMap.h",
+            "    size_t ntotal;\n    size_t n;\n",
+            "    size_t n;\n    size_t ntotal;\n",
+        ),
+        (
+            "invlists/DirectMap.h",
+            "    std::unordered_map<idx_t, idx_t> hashtable;\n",
+            "    void* one_more;\n    std::unordered_map<idx_t, idx_t> hashtable;\n",
+        ),
+        (
+            "IndexIDMap.h",
+            "    std::unordered_map<idx_t, idx_t> rev_map;\n",
+            "    void* one_more;\n    std::unordered_map<idx_t, idx_t> rev_map;\n",
+        ),
+        (
+            "impl/hnsw/LockVector.h",
+            "    void* data_ = nullptr;\n    size_t size_ = 0;\n",
+            "    size_t size_ = 0;\n    void* data_ = nullptr;\n",
         ),
     ),
 }

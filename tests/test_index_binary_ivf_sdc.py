@@ -383,6 +383,9 @@ def test_preassigned_lists(rng):
         index.search_preassigned(codes[:3], 9, assign, None, D=D[:2])
     with pytest.raises(ValueError, match="k must be"):
         index.search_preassigned(codes[:3], 0, assign, None)
+    for params in (faiss.SearchParameters(), faiss.SearchParametersHNSW()):
+        with pytest.raises(TypeError):
+            index.search_preassigned(codes[:3], 9, assign, None, params=params)
 
 
 @pytest.mark.parametrize("d", [64, 72, 256])

@@ -18,9 +18,14 @@ PROGRAM = """
 
     kind, nq = sys.argv[1], int(sys.argv[2])
     rng = np.random.default_rng(0)
-    if kind == "binary":
+    if kind.startswith("binary"):
+        codes = rng.integers(0, 256, (30_000, 256), dtype=np.uint8)
         index = faiss_bebr.IndexBinarySDC(2048, 2)
-        index.add(rng.integers(0, 256, (30_000, 256), dtype=np.uint8))
+        if kind == "binary lists":
+            index.add(codes[:4])
+            index = faiss_bebr.IndexBinaryIVFSDC(index, 2048, 4, 2)
+            index.nprobe = 4
+        index.add(codes)
         queries = rng.integers(0, 256, (nq, 256), dtype=np.uint8)
     else:
         x = rng.standard_normal((30_000, 1024), dtype=np.float32)
@@ -49,7 +54,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.parametrize("kind", ["binary", "float", "ivf"])
+@pytest.mark.parametrize("kind", ["binary", "binary lists", "float", "ivf"])
 @pytest.mark.parametrize("nq", [4, 20_000])
 def test_interrupt(kind, nq):
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), kind, str(nq)]

@@ -79,6 +79,18 @@ struct SDCKernels {
             size_t ngroups,
             int32_t* dots);
 
+    /** Sums of levels and of their squares in int32, of each document.
+     * @param ngroups  groups of levels, one after the other
+     * @param sums     output, ngroups * 16
+     * @param squares  output, ngroups * 16
+     */
+    void (*level_sums)(
+            int dim,
+            const uint8_t* levels,
+            size_t ngroups,
+            int32_t* sums,
+            int32_t* squares);
+
     /** Squared norms of the values 2 * level - level_base of a group: sums over
      * the dimensions, in order, of weight * (value * value).
      * @param levels  a group

@@ -2,6 +2,8 @@
 
 #ifdef __x86_64__
 
+#include "kernels/avx2_level_sums.h"
+
 #include <cstring>
 #include <immintrin.h>
 
@@ -369,6 +371,7 @@ const SDCKernels avx2_kernels = {
         "AVX2",
         unpack_group,
         dots,
+        level_sums,
         norms,
         hamming,
         collect_float,

@@ -182,6 +182,7 @@ size_t collect_int(
 
 #include "kernels/avx512_dots.h"
 #include "kernels/avx512_hamming.h"
+#include "kernels/avx512_level_sums.h"
 #include "kernels/norms.h"
 
 namespace faiss_bebr {
@@ -190,6 +191,7 @@ const SDCKernels avx512_kernels = {
         "AVX512",
         unpack_group,
         dots,
+        level_sums,
         norms,
         hamming,
         collect_float,

@@ -49,6 +49,27 @@ void dots(
     }
 }
 
+void level_sums(
+        int dim,
+        const uint8_t* levels,
+        size_t ngroups,
+        int32_t* sums,
+        int32_t* squares) {
+    for (size_t j = 0; j < ngroups * kGroup; j++) {
+        const uint8_t* column =
+                levels + j / kGroup * kGroup * dim + 4 * (j % kGroup);
+        sums[j] = 0;
+        squares[j] = 0;
+        for (int i = 0; i < dim; i += 4) {
+            for (int r = 0; r < 4; r++) {
+                const int32_t c = column[i * kGroup + r];
+                sums[j] += c;
+                squares[j] += c * c;
+            }
+        }
+    }
+}
+
 void hamming(
         size_t nwords,
         const uint64_t* queries,
@@ -120,6 +141,7 @@ const SDCKernels plain_kernels = {
         "NONE",
         unpack_group,
         dots,
+        level_sums,
         norms,
         hamming,
         collect_float,

@@ -126,6 +126,46 @@ static void check_dots(
     }
 }
 
+static void check_level_sums(
+        int dim,
+        size_t ngroups,
+        const std::vector<uint8_t>& levels_in) {
+    const Note note("dim", dim, "ngroups", ngroups);
+    Exact<uint8_t> levels(levels_in);
+    CHECK_EQUAL(levels.n, ngroups * kGroup * dim);
+    std::vector<int64_t> expected_sums(ngroups * kGroup);
+    std::vector<int64_t> expected_squares(ngroups * kGroup);
+    for (size_t j = 0; j < levels.n; j++) {
+        const size_t document = j / (kGroup * dim) * kGroup + j % 64 / 4;
+        expected_sums[document] += levels[j];
+        expected_squares[document] += levels[j] * levels[j];
+    }
+    for (const SDCKernels& kernels : get_all_kernels()) {
+        const Note name("kernels", kernels.name);
+        Exact<int32_t> sums(ngroups * kGroup);
+        Exact<int32_t> squares(ngroups * kGroup);
+        kernels.level_sums(
+                dim, levels.data(), ngroups, sums.data(), squares.data());
+        for (size_t j = 0; j < sums.n; j++) {
+            CHECK_EQUAL(sums[j], expected_sums[j]);
+            CHECK_EQUAL(squares[j], expected_squares[j]);
+        }
+    }
+}
+
+TEST(level_sums_of_random_and_extreme_levels) {
+    test::Random random(2);
+    for (int dim : {8, 24, 72, 136, 264}) {
+        for (size_t ngroups : {0, 1, 3}) {
+            const size_t n = ngroups * kGroup * dim;
+            check_level_sums(dim, ngroups, random.bytes(n));
+            check_level_sums(dim, ngroups, std::vector<uint8_t>(n, 255));
+        }
+    }
+    const int dim = PlaneLayout::max_dim;
+    check_level_sums(dim, 1, std::vector<uint8_t>(kGroup * dim, 255));
+}
+
 static std::vector<int8_t> random_queries(test::Random& random, size_t n) {
     std::vector<int8_t> queries(n);
     for (int8_t& level : queries) {

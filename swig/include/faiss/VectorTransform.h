@@ -4,6 +4,8 @@
 
 #include <faiss/Index.h>
 
+#include <vector>
+
 namespace faiss {
 
 struct VectorTransform {
@@ -21,6 +23,19 @@ struct VectorTransform {
     virtual void reverse_transform(idx_t n, const float* xt, float* x) const;
     virtual void check_identical(const VectorTransform& other) const = 0;
     virtual ~VectorTransform() {}
+};
+
+/// Chooses input dimensions: output i is input map[i], or 0 where that is -1.
+struct RemapDimensionsTransform : VectorTransform {
+    std::vector<int> map;
+
+    RemapDimensionsTransform(int d_in, int d_out, const int* map);
+    RemapDimensionsTransform(int d_in, int d_out, bool uniform = true);
+    RemapDimensionsTransform() {}
+
+    void apply_noalloc(idx_t n, const float* x, float* xt) const override;
+    void reverse_transform(idx_t n, const float* xt, float* x) const override;
+    void check_identical(const VectorTransform& other) const override;
 };
 
 } // namespace faiss

@@ -49,6 +49,19 @@ struct MaybeOwnedVector {
         return *this;
     }
 
+    static MaybeOwnedVector create_view(
+            void* address,
+            size_t n_elements,
+            const std::shared_ptr<MaybeOwnedVectorOwner>& owner) {
+        MaybeOwnedVector view;
+        view.is_owned = false;
+        view.view_data = static_cast<T*>(address);
+        view.view_size = n_elements;
+        view.owner = owner;
+        view.point_to_data();
+        return view;
+    }
+
     const T* data() const {
         return c_ptr;
     }

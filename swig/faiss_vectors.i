@@ -12,3 +12,6 @@ class vector {
 %template(Float32Vector) std::vector<float>;
 %template(Int32Vector) std::vector<int32_t>;
 %template(UInt8Vector) std::vector<uint8_t>;
+
+%include "faiss/impl/maybe_owned_vector.h"
+%template(MaybeOwnedVectorUInt8) faiss::MaybeOwnedVector<uint8_t>;

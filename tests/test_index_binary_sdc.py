@@ -274,6 +274,29 @@ def test_standalone_codes(rng):
         index.add_sa_codes(codes, np.arange(30))
 
 
+def test_mapped_codes_are_read_only(rng):
+    codes = random_codes(rng, 30, 128)
+    index = make_index(64, 2, L2, codes)
+    other = make_index(64, 2, L2, codes)
+    index.codes.is_owned = False  # as if they were mapped
+    for change in (
+        lambda: index.add(codes),
+        lambda: index.add_sa_codes(codes),
+        lambda: index.remove_ids(np.array([3])),
+        lambda: index.merge_from(other),
+    ):
+        with pytest.raises(RuntimeError, match="mapped from a file"):
+            change()
+    assert (index.ntotal, other.ntotal) == (30, 30)
+    np.testing.assert_array_equal(index.reconstruct_n(), codes)
+    np.testing.assert_array_equal(
+        faiss.vector_to_array(index.codes).reshape(-1, 16), codes
+    )
+    index.reset()
+    index.add(codes[:5])
+    np.testing.assert_array_equal(index.reconstruct_n(), codes[:5])
+
+
 @pytest.mark.parametrize("map_type", ["IndexBinaryIDMap", "IndexBinaryIDMap2"])
 def test_inside_id_map(map_type, rng):
     codes = random_codes(rng, 200, 128)

@@ -138,16 +138,19 @@ def test_index_takes_the_query_map(rng):
     transform.set_query_map(weight, offset)
     index = faiss_bebr.IndexSDC(transform, 2, faiss.METRIC_INNER_PRODUCT)
     assert index.is_trained
-    assert index.scale_type == faiss_bebr.Scale_unbiased
+    assert index.sdc.scale_type == faiss_bebr.Scale_unbiased
     assert index.code_size == 12
-    for ours, theirs in ((index.query_weight, weight), (index.query_offset, offset)):
+    for ours, theirs in (
+        (index.sdc.query_weight, weight),
+        (index.sdc.query_offset, offset),
+    ):
         np.testing.assert_array_equal(
             faiss.vector_to_array(ours), theirs.astype(np.float32)
         )
     full = faiss_bebr.IndexSDC(transform, 3, faiss.METRIC_INNER_PRODUCT)
-    assert full.scale_type == faiss_bebr.Scale_cosine
+    assert full.sdc.scale_type == faiss_bebr.Scale_cosine
     full = faiss_bebr.IndexSDC(transform, 3, faiss.METRIC_L2)
-    assert full.scale_type == faiss_bebr.Scale_least_squares
+    assert full.sdc.scale_type == faiss_bebr.Scale_least_squares
     for nbits in (0, 4):
         with pytest.raises(RuntimeError, match="nbits must be in 1..3"):
             faiss_bebr.IndexSDC(transform, nbits)

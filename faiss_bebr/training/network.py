@@ -22,12 +22,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from faiss_bebr.swigfaiss_bebr import PlaneLayout
+
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
 
     from .trainer import TrainingReport
 
-MAX_NBITS = 8
+MAX_NBITS = PlaneLayout.max_nbits
 BITS_PER_BYTE = 8
 
 
@@ -74,7 +76,8 @@ def straight_through_sign(x: torch.Tensor) -> torch.Tensor:
 def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
     """Return the widths as a tuple of ints, or raise ``ValueError``.
 
-    Valid: 1 to 8 planes, multiples of 8 (so a plane is whole bytes), never widening.
+    Valid: 1 to MAX_NBITS planes, multiples of 8 (so a plane is whole bytes) up to
+    what an index takes, never widening.
     """
     widths = tuple(int(width) for width in plane_widths)
     if not 1 <= len(widths) <= MAX_NBITS:
@@ -85,6 +88,10 @@ def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
         raise ValueError(
             f"plane_widths: positive multiples of {BITS_PER_BYTE} expected, "
             f"got {list(widths)}"
+        )
+    if max(widths) > PlaneLayout.max_dim:
+        raise ValueError(
+            f"plane_widths: at most {PlaneLayout.max_dim} expected, got {max(widths)}"
         )
     if any(a < b for a, b in zip(widths, widths[1:], strict=False)):
         raise ValueError(f"plane_widths: planes may not widen, got {list(widths)}")

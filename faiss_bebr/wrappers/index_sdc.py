@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from faiss import class_wrappers
+from faiss import add_ref_in_method, class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexSDC
@@ -42,7 +42,7 @@ def handle_IndexSDC() -> None:
         q : ndarray
             Shape (n, d), float32; distances are those of IndexFlatIP or
             IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
-            both multiplied by the square roots of `query_weight`.
+            both multiplied by the square roots of `sdc.query_weight`.
         """
         check_matrix("x", x, self.d, "d")
         x = np.ascontiguousarray(x, dtype="float32")
@@ -51,6 +51,7 @@ def handle_IndexSDC() -> None:
         return q
 
     IndexSDC.__init__ = __init__
+    add_ref_in_method(IndexSDC, "link_binarizer", 0)
     class_wrappers.replace_method(
         IndexSDC, "quantize_queries", replacement_quantize_queries
     )

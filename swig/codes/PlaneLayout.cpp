@@ -47,12 +47,12 @@ PlaneLayout PlaneLayout::uniform(int m, int nbits) {
     return PlaneLayout(std::vector<int>(nbits, m));
 }
 
-void PlaneLayout::quantize(const float* x, uint8_t* levels) const {
+void PlaneLayout::quantize(const float* x, uint8_t* levels, float range) const {
     const int n = nplanes();
     const float steps_per_one = std::ldexp(1.0f, n - 2);
     const float half = static_cast<float>(1 << (n - 1));
     for (int i = 0; i < dim(); i++) {
-        float cell = std::floor(x[i] * steps_per_one);
+        float cell = std::floor(x[i] / range * steps_per_one);
         // half of the least denormal rounds to 0, but is on the other side
         cell = x[i] < 0 ? std::min(cell, -1.0f) : cell;
         cell = std::min(std::max(cell, -half), half - 1);

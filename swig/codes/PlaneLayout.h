@@ -72,8 +72,9 @@ struct PlaneLayout {
      *
      * @param x       float, size dim()
      * @param levels  output, size dim()
+     * @param range   what x is divided by to be on that scale
      */
-    void quantize(const float* x, uint8_t* levels) const;
+    void quantize(const float* x, uint8_t* levels, float range = 1) const;
 
     /// @param levels  size dim()
     /// @param code    output, size code_size()

@@ -1,5 +1,7 @@
 #include "codes/check_arguments.h"
 
+#include "codes/PlaneLayout.h"
+
 #include <faiss/impl/FaissAssert.h>
 
 #include <cmath>
@@ -14,6 +16,22 @@ void check_finite(size_t n, size_t d, const float* x) {
                 i / d,
                 i % d);
     }
+}
+
+void check_binary_shape(faiss::idx_t d, int nbits, faiss::MetricType metric) {
+    FAISS_THROW_IF_NOT_FMT(
+            nbits >= 1 && nbits <= PlaneLayout::max_nbits,
+            "nbits must be in 1..%d, got %d",
+            PlaneLayout::max_nbits,
+            nbits);
+    FAISS_THROW_IF_NOT_FMT(
+            d > 0 && d % (8 * nbits) == 0 && d / nbits <= PlaneLayout::max_dim,
+            "d must be nbits times a multiple of 8 of at most %d, got %zd",
+            PlaneLayout::max_dim,
+            size_t(d));
+    FAISS_THROW_IF_NOT_MSG(
+            metric == faiss::METRIC_L2 || metric == faiss::METRIC_INNER_PRODUCT,
+            "metric must be METRIC_L2 or METRIC_INNER_PRODUCT");
 }
 
 void check_query_map(
@@ -44,6 +62,12 @@ void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal) {
             size_t(ni),
             size_t(i0),
             size_t(ntotal - 1));
+}
+
+void check_owned(const faiss::MaybeOwnedVector<uint8_t>& codes) {
+    FAISS_THROW_IF_NOT_MSG(
+            codes.is_owned,
+            "the codes are mapped from a file and cannot be changed");
 }
 
 } // namespace faiss_bebr

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <faiss/MetricType.h>
+#include <faiss/impl/maybe_owned_vector.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace faiss_bebr {
@@ -12,6 +14,9 @@ namespace faiss_bebr {
 /// names the first of n * d values that is NaN or infinite
 void check_finite(size_t n, size_t d, const float* x);
 
+/// d bits of packed codes have to be nbits planes of a multiple of 8
+void check_binary_shape(faiss::idx_t d, int nbits, faiss::MetricType metric);
+
 /// weights have to be finite and not negative, offsets finite, d of each
 void check_query_map(
         int d,
@@ -20,5 +25,9 @@ void check_query_map(
 
 /// the ids i0 .. i0 + ni - 1 have to be in 0 .. ntotal - 1
 void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal);
+
+/// codes that are a view of a mapped file cannot be changed: FAISS itself ends
+/// the process when it tries
+void check_owned(const faiss::MaybeOwnedVector<uint8_t>& codes);
 
 } // namespace faiss_bebr

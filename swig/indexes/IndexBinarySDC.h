@@ -3,8 +3,7 @@
 #include "codes/PlaneLayout.h"
 
 #include <faiss/IndexBinary.h>
-
-#include <vector>
+#include <faiss/impl/maybe_owned_vector.h>
 
 namespace faiss_bebr {
 
@@ -29,8 +28,10 @@ struct IndexBinarySDC : faiss::IndexBinary {
     int nbits = 0;
     PlaneLayout layout;
 
-    /// the codes, size ntotal * code_size bytes
-    std::vector<uint8_t> codes;
+    /// the codes, size ntotal * code_size bytes; if they are a view of a mapped
+    /// file, functions that would change them throw, and reset() only forgets
+    /// the view
+    faiss::MaybeOwnedVector<uint8_t> codes;
 
     /** @param d       bits per code, m * nbits with m a multiple of 8
      *  @param nbits   1 to 8

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "codes/PlaneLayout.h"
+#include "codes/SDCQuantizer.h"
 
 #include <faiss/IndexFlatCodes.h>
 
@@ -12,50 +12,20 @@ struct BinarizerTransform;
 
 using faiss::idx_t;
 
-/** How IndexSDC chooses the scale s of a document y with the quantized values
- * v = V * layout.unit(). Products and norms are weighted by query_weight.
- */
-enum ScaleType {
-    /// <y, y> / <y, v>: the estimate of <q, y> is unbiased along y. For input
-    /// that is finer than the code; default of METRIC_INNER_PRODUCT.
-    Scale_unbiased,
-    /// <y, v> / <v, v>: the decoded vector is as close to y as it can be.
-    /// Default of METRIC_L2.
-    Scale_least_squares,
-    /// decoded vectors all have the norm of a vector of ones: documents differ
-    /// in direction only, which ranks by the cosine of codes as the paper does.
-    /// For unit-length embeddings whose codes are stored in full; default of
-    /// METRIC_INNER_PRODUCT for these.
-    Scale_cosine,
-};
-
 /** Exhaustive search over the codes of a binarizer's output, by integer
  * distances between level-quantized queries and multi-bit codes.
- *
- * Input vectors are on the paper's scale: b_u of a recurrent binarizer, values
- * in (-2, 2); others are clipped to that grid. A code is the planes of
- * PlaneLayout followed by a scale s, a float16 in the machine's byte order;
- * the planes may be fewer than the input's, whose first ones they are. The
- * decoded vector is s * V * layout.unit().
  *
  * Queries are level-quantized by an affine map and int8 rounding with one step
  * per query, see quantize_queries(). The distances are those of IndexFlatIP or
  * IndexFlatL2 between the level-quantized query and the decoded vectors, up to
  * the rounding of float sums; for METRIC_L2 with both multiplied by the square
- * roots of query_weight. Ties go to the smaller id.
+ * roots of sdc.query_weight. Ties go to the smaller id.
+ *
+ * Codes may be a view of a mapped file: functions that would change them throw
+ * then, and reset() only forgets the view.
  */
 struct IndexSDC : faiss::IndexFlatCodes {
-    PlaneLayout layout;
-    ScaleType scale_type = Scale_unbiased;
-
-    /** The query's affine map, size d each: a query y counts as
-     * q = query_weight * y + query_offset. For codes of centred data the offset
-     * brings back the mean that the score of an uncentred query needs. With
-     * METRIC_L2 the weights are those of the squared differences and the
-     * offset is not used, as distances do not depend on the centre.
-     */
-    std::vector<float> query_weight;
-    std::vector<float> query_offset;
+    SDCQuantizer sdc;
 
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;
@@ -81,6 +51,12 @@ struct IndexSDC : faiss::IndexFlatCodes {
             int nbits,
             faiss::MetricType metric = faiss::METRIC_L2);
 
+    /** Says what the vectors are the output of: train() takes the query's map
+     * from there. For an untrained, empty index whose planes are the first
+     * ones of the binarizer; it is needed until the index is trained.
+     */
+    void link_binarizer(const BinarizerTransform& binarizer);
+
     /** Only while the index is empty, as scales of documents depend on it.
      * @param weight  not negative, size d
      * @param offset  size d
@@ -92,7 +68,10 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// only while the index is empty
     void set_scale_type(ScaleType type);
 
-    /// takes the query's map from a trained binarizer; the vectors are not used
+    /** Takes the query's map from the binarizer. An index without one is born
+     * trained, for the output of a binarizer; with is_trained set to false it
+     * learns the range of other vectors here.
+     */
     void train(idx_t n, const float* x) override;
 
     /// nothing changes when it throws, for a value that is not finite or too
@@ -102,6 +81,8 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// ids are sequential and xids is not used, as in IndexFlatCodes
     void add_sa_codes(idx_t n, const uint8_t* codes, const idx_t* xids)
             override;
+
+    void reset() override;
 
     /// the ids of the vectors that stay move up, in order
     size_t remove_ids(const faiss::IDSelector& sel) override;
@@ -146,6 +127,9 @@ struct IndexSDC : faiss::IndexFlatCodes {
      * @param q  output, size n * d; for METRIC_L2 it is divided by the weights
      */
     void quantize_queries(idx_t n, const float* x, float* q) const;
+
+   private:
+    explicit IndexSDC(const SDCQuantizer& sdc);
 };
 
 } // namespace faiss_bebr

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "indexes/IndexSDC.h"
+#include "codes/SDCQuantizer.h"
 #include "indexes/sdc_queries.h"
 #include "kernels/SDCKernels.h"
 
@@ -15,26 +15,24 @@ namespace faiss_bebr {
 
 /// distances between a query or a stored vector and stored vectors
 struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
-    const IndexSDC& index;
+    const SDCQuantizer& sdc;
     const SDCKernels& kernels;
     std::unique_ptr<LevelQueries> query;
     std::vector<uint8_t> levels; ///< a group
     std::vector<float> decoded;  ///< two vectors
 
-    explicit SDCDistanceComputer(const IndexSDC& index_in)
-            : FlatCodesDistanceComputer(
-                      index_in.codes.data(),
-                      index_in.code_size),
-              index(index_in),
+    SDCDistanceComputer(const SDCQuantizer& sdc_in, const uint8_t* codes_in)
+            : FlatCodesDistanceComputer(codes_in, sdc_in.code_size()),
+              sdc(sdc_in),
               kernels(get_kernels()),
-              levels(kGroup * index_in.d),
-              decoded(2 * index_in.d) {}
+              levels(kGroup * sdc_in.dim()),
+              decoded(2 * sdc_in.dim()) {}
 
     /// FAISS calls this in parallel regions that no exception may leave: a
     /// query that search() would refuse is infinitely far from everything
     void set_query(const float* x) override {
         try {
-            query = std::make_unique<LevelQueries>(index, 1, x);
+            query = std::make_unique<LevelQueries>(sdc, 1, x);
         } catch (const faiss::FaissException&) {
             query.reset();
         }
@@ -44,33 +42,34 @@ struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
     void distances(const uint8_t* const* rows, size_t n, float* out) {
         if (!query) {
             const float far = std::numeric_limits<float>::max();
-            std::fill(out, out + n, key_to_distance(index, far));
+            std::fill(out, out + n, key_to_distance(sdc.metric_type, far));
             return;
         }
         float scale[kGroup] = {0};
         float norm[kGroup];
         for (size_t k = 0; k < n; k++) {
-            scale[k] = get_scale(index, rows[k]);
+            scale[k] = sdc.get_scale(rows[k]);
         }
-        kernels.unpack_group(index.layout.view(), rows, n, levels.data());
-        const bool is_l2 = index.metric_type == faiss::METRIC_L2;
+        kernels.unpack_group(sdc.layout.view(), rows, n, levels.data());
+        const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
         if (is_l2) {
-            get_decoded_norms(index, levels.data(), scale, norm);
+            get_decoded_norms(sdc, levels.data(), scale, norm);
         }
         int32_t dots[kGroup];
-        kernels.dots(index.d, query->levels.data(), 1, levels.data(), 1, dots);
+        kernels.dots(
+                sdc.dim(), query->levels.data(), 1, levels.data(), 1, dots);
         uint32_t hits[kGroup];
         float keys[kGroup];
         // nothing is at infinity, so that the hits are all documents
         kernels.collect_float(
-                query->key(index, 0, scale, is_l2 ? norm : nullptr),
+                query->key(sdc, 0, scale, is_l2 ? norm : nullptr),
                 dots,
                 kGroup,
                 std::numeric_limits<float>::infinity(),
                 hits,
                 keys);
         for (size_t k = 0; k < n; k++) {
-            out[k] = key_to_distance(index, keys[k]);
+            out[k] = key_to_distance(sdc.metric_type, keys[k]);
         }
     }
 
@@ -99,16 +98,16 @@ struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
     }
 
     float symmetric_dis(idx_t i, idx_t j) override {
-        const int d = index.d;
-        index.sa_decode(1, codes + i * code_size, decoded.data());
-        index.sa_decode(1, codes + j * code_size, decoded.data() + d);
+        const int d = sdc.dim();
+        sdc.decode(codes + i * code_size, decoded.data(), 1);
+        sdc.decode(codes + j * code_size, decoded.data() + d, 1);
         float sum = 0;
         for (int t = 0; t < d; t++) {
             const float a = decoded[t];
             const float b = decoded[d + t];
-            sum += index.query_weight[t] *
-                    (index.metric_type == faiss::METRIC_L2 ? (a - b) * (a - b)
-                                                           : a * b);
+            sum += sdc.query_weight[t] *
+                    (sdc.metric_type == faiss::METRIC_L2 ? (a - b) * (a - b)
+                                                         : a * b);
         }
         return sum;
     }

@@ -1,14 +1,14 @@
 #include "indexes/block_scan.h"
 
+#include "indexes/best_entries.h"
+#include "indexes/scan_threads.h"
 #include "kernels/SDCKernels.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
-#include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/IDSelector.h>
 #include <omp.h>
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -17,39 +17,20 @@ namespace faiss_bebr {
 
 namespace {
 
-/// queries compared with a block before the next ones: a multiple of the
-/// tiles of all kernels, with results that stay in the first-level cache
-constexpr size_t kQueryTile = 12;
-
 /// below this many queries a thread, documents are shared out instead: a
 /// block is then unpacked once and not once a thread
 constexpr size_t kMinQueriesPerThread = 32;
 
 /// the k best of the documents seen, by (key, id)
 template <class Key>
-struct TopK {
-    size_t k = 0;
-    std::vector<std::pair<Key, idx_t>> heap; ///< the worst one first
-
+struct TopK : BestEntries<std::pair<Key, idx_t>> {
+    // ids come in ascending order, so later ones of the same key are no better
     Key threshold() const {
-        return heap.size() < k ? std::numeric_limits<Key>::max()
-                               : heap.front().first;
+        return this->is_full() ? this->worst().first
+                               : std::numeric_limits<Key>::max();
     }
     void add(Key key, idx_t id) {
-        const std::pair<Key, idx_t> entry(key, id);
-        if (heap.size() < k) {
-            heap.push_back(entry);
-            std::push_heap(heap.begin(), heap.end());
-        } else if (entry < heap.front()) {
-            std::pop_heap(heap.begin(), heap.end());
-            heap.back() = entry;
-            std::push_heap(heap.begin(), heap.end());
-        }
-    }
-    void merge(const TopK& other) {
-        for (const auto& entry : other.heap) {
-            add(entry.first, entry.second);
-        }
+        BestEntries<std::pair<Key, idx_t>>::add({key, id});
     }
 };
 
@@ -116,22 +97,6 @@ struct Workspace {
     }
 };
 
-/// stops all threads when the user wants it
-struct Interrupt {
-    std::atomic<bool> happened{false};
-    size_t period; ///< tiles between two looks
-
-    /// @param tile  number of the tile that a thread has done
-    bool check(size_t tile) {
-        // only the thread that called may look: Python delivers signals to it
-        if (omp_get_thread_num() == 0 && tile % period == 0 &&
-            faiss::InterruptCallback::is_interrupted()) {
-            happened = true;
-        }
-        return happened;
-    }
-};
-
 /** Compare the queries of a slice with the documents in work.ids.
  * @param ntiles  counts the tiles of this thread
  */
@@ -139,7 +104,7 @@ template <class Key, class Sink>
 void scan_block(
         Workspace<Key>& work,
         const Slice& slice,
-        Interrupt& interrupt,
+        ScanInterrupt& interrupt,
         size_t& ntiles,
         Sink* sinks) {
     const size_t n = work.ids.size();
@@ -171,7 +136,7 @@ template <class Key, class Sink>
 void scan_slice(
         const ScanTask<Key>& task,
         const Slice& slice,
-        Interrupt& interrupt,
+        ScanInterrupt& interrupt,
         Sink* sinks) {
     Workspace<Key> work(task);
     size_t ntiles = 0;
@@ -201,23 +166,12 @@ std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
     std::vector<std::vector<Sink>> parts(
             nparts, std::vector<Sink>(task.nq, empty));
 
-    std::exception_ptr ex;
-    Interrupt interrupt;
-    interrupt.period = faiss::InterruptCallback::get_period_hint(
-            task.ops_per_pair * task.block_size * kQueryTile);
-#pragma omp parallel for schedule(static, 1)
-    for (int64_t s = 0; s < int64_t(slices.size()); s++) {
-        try {
-            Sink* sinks = parts[by_documents ? s : 0].data();
-            scan_slice(task, slices[s], interrupt, sinks + slices[s].q0);
-        } catch (...) {
-            faiss::omp_capture_exception(ex);
-        }
-    }
-    faiss::omp_rethrow_if_exception(ex);
-    if (interrupt.happened) {
-        FAISS_THROW_MSG("computation interrupted");
-    }
+    ScanInterrupt interrupt(task.ops_per_pair * task.block_size * kQueryTile);
+    run_on_threads(slices.size(), [&](size_t s) {
+        Sink* sinks = parts[by_documents ? s : 0].data();
+        scan_slice(task, slices[s], interrupt, sinks + slices[s].q0);
+    });
+    interrupt.throw_if_happened();
     for (size_t part = 1; part < nparts; part++) {
         for (size_t q = 0; q < task.nq; q++) {
             parts[0][q].merge(parts[part][q]);
@@ -239,8 +193,8 @@ void scan_knn(const ScanTask<Key>& task, idx_t k, Key* keys, idx_t* ids) {
     empty.k = k;
     std::vector<TopK<Key>> found = scan(task, empty);
     for (size_t q = 0; q < task.nq; q++) {
-        auto& heap = found[q].heap;
-        std::sort_heap(heap.begin(), heap.end());
+        found[q].sort();
+        const auto& heap = found[q].heap;
         for (idx_t rank = 0; rank < k; rank++) {
             const bool any = rank < idx_t(heap.size());
             keys[q * k + rank] =

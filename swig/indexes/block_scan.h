@@ -2,6 +2,7 @@
 
 #include <faiss/MetricType.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,10 @@ struct RangeSearchResult;
 namespace faiss_bebr {
 
 using faiss::idx_t;
+
+/// queries compared with a block before the next ones: a multiple of the tiles
+/// of all kernels, with results that stay in the first-level cache
+constexpr size_t kQueryTile = 12;
 
 /** A block of documents with all that one thread needs to compare queries
  * with it. Keys are ordered so that smaller is better for either metric.

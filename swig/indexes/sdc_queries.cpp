@@ -1,47 +1,69 @@
 #include "indexes/sdc_queries.h"
 
 #include "codes/check_arguments.h"
-#include "codes/float16.h"
 
 #include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace faiss_bebr {
 
-float key_to_distance(const IndexSDC& index, float key) {
-    return index.metric_type == faiss::METRIC_L2 ? std::max(key, 0.0f) : -key;
+float key_to_distance(faiss::MetricType metric_type, float key) {
+    return metric_type == faiss::METRIC_L2 ? std::max(key, 0.0f) : -key;
 }
 
-float get_scale(const IndexSDC& index, const uint8_t* code) {
-    uint16_t half;
-    std::memcpy(&half, code + index.layout.code_size(), 2);
-    return decode_float16(half);
+namespace {
+
+/** Query i of x after the query map; throws if it overflows there.
+ * @param mapped  output, size d
+ * @return        the largest absolute value
+ */
+float map_query(
+        const SDCQuantizer& sdc,
+        const float* x,
+        size_t i,
+        std::vector<float>& mapped) {
+    const float* y = x + i * sdc.dim();
+    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
+    float max_abs = 0;
+    for (int j = 0; j < sdc.dim(); j++) {
+        mapped[j] = sdc.query_weight[j] * y[j];
+        if (!is_l2) {
+            mapped[j] += sdc.query_offset[j];
+        }
+        max_abs = std::max(max_abs, std::fabs(mapped[j]));
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            std::isfinite(max_abs), "x[%zd] overflows in the query's map", i);
+    return max_abs;
 }
 
-LevelQueries::LevelQueries(const IndexSDC& index, size_t n, const float* x)
-        : levels(n * index.d), step(n), shift(n), norm(n) {
-    const int d = index.d;
-    const bool is_l2 = index.metric_type == faiss::METRIC_L2;
+} // namespace
+
+void check_queries(const SDCQuantizer& sdc, size_t n, const float* x) {
+    check_finite(n, sdc.dim(), x);
+    std::vector<float> mapped(sdc.dim());
+    for (size_t i = 0; i < n; i++) {
+        map_query(sdc, x, i, mapped);
+    }
+}
+
+LevelQueries::LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x) {
+    set(sdc, n, x);
+}
+
+void LevelQueries::set(const SDCQuantizer& sdc, size_t n, const float* x) {
+    const int d = sdc.dim();
+    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
     check_finite(n, d, x);
+    levels.assign(n * d, 0);
+    step.assign(n, 0);
+    shift.assign(n, 0);
+    bias.assign(n, 0);
     std::vector<float> mapped(d);
     for (size_t i = 0; i < n; i++) {
-        const float* y = x + i * d;
-        float max_abs = 0;
-        for (int j = 0; j < d; j++) {
-            mapped[j] = index.query_weight[j] * y[j];
-            if (!is_l2) {
-                mapped[j] += index.query_offset[j];
-            }
-            max_abs = std::max(max_abs, std::fabs(mapped[j]));
-        }
-        FAISS_THROW_IF_NOT_FMT(
-                std::isfinite(max_abs),
-                "x[%zd] overflows in the query's map",
-                i);
-        step[i] = max_abs / 127;
+        step[i] = map_query(sdc, x, i, mapped) / 127;
         if (step[i] == 0) {
             continue; // zero or denormal: all levels are 0
         }
@@ -50,44 +72,56 @@ LevelQueries::LevelQueries(const IndexSDC& index, size_t n, const float* x)
             const float level = std::nearbyint(mapped[j] / step[i]);
             row[j] = static_cast<int8_t>(
                     std::min(std::max(level, -127.0f), 127.0f));
-            shift[i] += row[j] * index.layout.level_base[j];
-            if (is_l2 && index.query_weight[j] > 0) {
+            shift[i] += row[j] * sdc.layout.level_base[j];
+            if (is_l2 && sdc.query_weight[j] > 0) {
                 const float q = step[i] * row[j];
-                norm[i] += q * q / index.query_weight[j];
+                bias[i] += q * q / sdc.query_weight[j];
             }
         }
     }
 }
 
+void LevelQueries::decode(const SDCQuantizer& sdc, float* q) const {
+    const int d = sdc.dim();
+    for (size_t i = 0; i < step.size(); i++) {
+        for (int j = 0; j < d; j++) {
+            const float value = step[i] * levels[i * d + j];
+            const bool divide = sdc.metric_type == faiss::METRIC_L2 &&
+                    sdc.query_weight[j] > 0;
+            q[i * d + j] = divide ? value / sdc.query_weight[j] : value;
+        }
+    }
+}
+
 FloatKey LevelQueries::key(
-        const IndexSDC& index,
+        const SDCQuantizer& sdc,
         size_t i,
         const float* doc_scale,
         const float* doc_bias) const {
-    const float sign = index.metric_type == faiss::METRIC_L2 ? -2.0f : -1.0f;
+    const float sign = sdc.metric_type == faiss::METRIC_L2 ? -2.0f : -1.0f;
     return {doc_scale,
             doc_bias,
-            sign * index.layout.unit() * step[i],
-            norm[i],
+            sign * sdc.layout.unit() * step[i],
+            bias[i],
             shift[i]};
 }
 
 void get_decoded_norms(
-        const IndexSDC& index,
+        const SDCQuantizer& sdc,
         const uint8_t* levels,
         const float* scale,
         float* norm) {
     std::fill(norm, norm + kGroup, 0.0f);
-    for (int i = 0; i < index.d; i++) {
-        const float weight = index.query_weight[i];
-        const int base = index.layout.level_base[i];
+    for (int i = 0; i < sdc.dim(); i++) {
+        const float weight = sdc.query_weight[i];
+        const int base = sdc.layout.level_base[i];
         const uint8_t* row = levels + i / 4 * 4 * kGroup + i % 4;
         for (size_t k = 0; k < kGroup; k++) {
             const float value = static_cast<float>(2 * row[4 * k] - base);
             norm[k] += weight * (value * value);
         }
     }
-    const float unit = index.layout.unit();
+    const float unit = sdc.layout.unit();
     for (size_t k = 0; k < kGroup; k++) {
         norm[k] *= (scale[k] * unit) * (scale[k] * unit);
     }

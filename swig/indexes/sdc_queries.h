@@ -1,13 +1,13 @@
 #pragma once
 
-#include "indexes/IndexSDC.h"
+#include "codes/SDCQuantizer.h"
 #include "kernels/SDCKernels.h"
 
 #include <vector>
 
 namespace faiss_bebr {
 
-/** Level-quantized queries of an IndexSDC: q is about step * levels, levels
+/** Level-quantized queries of an SDCQuantizer: q is about step * levels, levels
  * being signed 8-bit integers.
  */
 struct LevelQueries {
@@ -15,25 +15,39 @@ struct LevelQueries {
     std::vector<float> step;    ///< n
     /// sum of levels * level_base, what turns dots into <levels, V>; size n
     std::vector<int32_t> shift;
-    /// squared norm in the metric of the weights, zeros for the inner product
-    std::vector<float> norm;
+    /// what a query adds to all its keys: its squared norm in the metric of the
+    /// weights, zero for the inner product; size n
+    std::vector<float> bias;
 
-    LevelQueries(const IndexSDC& index, size_t n, const float* x);
+    LevelQueries() = default;
+
+    /// see set()
+    LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x);
+
+    /** Level-quantize other queries; throws as check_queries() does.
+     * @param x  size n * d
+     */
+    void set(const SDCQuantizer& sdc, size_t n, const float* x);
+
+    /** The queries that the levels stand for.
+     * @param q  output, size n * d; for METRIC_L2 it is divided by the weights
+     */
+    void decode(const SDCQuantizer& sdc, float* q) const;
 
     /// how the kernels make a distance key of the dots of query i
     FloatKey key(
-            const IndexSDC& index,
+            const SDCQuantizer& sdc,
             size_t i,
             const float* doc_scale,
             const float* doc_bias) const;
 };
 
+/// throws for queries that are not finite or overflow in the query map
+void check_queries(const SDCQuantizer& sdc, size_t n, const float* x);
+
 /// the distance that a key stands for; rounding may leave the square of a
 /// distance just below 0
-float key_to_distance(const IndexSDC& index, float key);
-
-/// the scale at the end of a code
-float get_scale(const IndexSDC& index, const uint8_t* code);
+float key_to_distance(faiss::MetricType metric_type, float key);
 
 /** The squared norm of a decoded vector in the metric of the weights, as the
  * keys of METRIC_L2 need it, of each document of a group.
@@ -42,7 +56,7 @@ float get_scale(const IndexSDC& index, const uint8_t* code);
  * @param norm    output, size 16
  */
 void get_decoded_norms(
-        const IndexSDC& index,
+        const SDCQuantizer& sdc,
         const uint8_t* levels,
         const float* scale,
         float* norm);

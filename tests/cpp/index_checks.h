@@ -7,6 +7,7 @@
 
 #include <faiss/Index.h>
 #include <faiss/impl/AuxIndexStructures.h>
+#include <faiss/impl/maybe_owned_vector.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -129,6 +130,12 @@ void check_interrupts(const Work& work) {
     work();
 }
 
+template <class Index>
+std::vector<uint8_t> get_codes(const Index& index) {
+    const uint8_t* codes = index.codes.data();
+    return std::vector<uint8_t>(codes, codes + index.codes.size());
+}
+
 /// what changes no index: the number of vectors and the codes
 template <class Index>
 struct Unchanged {
@@ -139,13 +146,46 @@ struct Unchanged {
     explicit Unchanged(const Index& index_in)
             : index(index_in),
               ntotal(index_in.ntotal),
-              codes(index_in.codes.data(),
-                    index_in.codes.data() + index_in.codes.size()) {}
+              codes(get_codes(index_in)) {}
     void check() const {
         CHECK_EQUAL(index.ntotal, ntotal);
-        CHECK_EQUAL(index.codes.size(), codes.size());
-        CHECK(std::equal(codes.begin(), codes.end(), index.codes.data()));
+        CHECK(get_codes(index) == codes);
     }
 };
+
+/// Makes the n codes of a file, which outlives the index, those of the index.
+template <class Index>
+void view_codes(Index& index, uint8_t* file, idx_t n) {
+    index.codes = faiss::MaybeOwnedVector<uint8_t>::create_view(
+            file, n * index.code_size, nullptr);
+    index.ntotal = n;
+}
+
+/** Nothing changes codes that are a view; they can only be forgotten.
+ * @param owned  an index of the same shape
+ */
+template <class Index>
+void check_read_only(Index& mapped, Index& owned) {
+    const Unchanged<Index> mapped_unchanged(mapped);
+    const Unchanged<Index> owned_unchanged(owned);
+    const std::vector<uint8_t> file = get_codes(mapped);
+    uint8_t* view = mapped.codes.data();
+    const std::vector<uint8_t> fresh(mapped.code_size);
+    CHECK_THROWS(mapped.add_sa_codes(1, fresh.data(), nullptr));
+    CHECK_THROWS(mapped.remove_ids(StepSelector(2, 100)));
+    CHECK_THROWS(mapped.merge_from(owned));
+    mapped_unchanged.check();
+    owned_unchanged.check();
+    CHECK_EQUAL(mapped.codes.data(), view);
+
+    const size_t before = owned.codes.size();
+    owned.merge_from(mapped);
+    CHECK_EQUAL(mapped.ntotal, idx_t(0));
+    CHECK(mapped.codes.is_owned && mapped.codes.size() == 0);
+    CHECK(std::equal(file.begin(), file.end(), owned.codes.data() + before));
+    mapped.add_sa_codes(1, fresh.data(), nullptr);
+    CHECK_EQUAL(mapped.ntotal, idx_t(1));
+    CHECK(std::equal(file.begin(), file.end(), view));
+}
 
 } // namespace test

@@ -254,7 +254,7 @@ TEST(codes_come_back) {
     CHECK_EQUAL(index.ntotal, idx_t(110));
     index.reset();
     CHECK_EQUAL(index.ntotal, idx_t(0));
-    CHECK(index.codes.empty());
+    CHECK_EQUAL(index.codes.size(), size_t(0));
 }
 
 TEST(reconstruct_refuses_other_ids) {
@@ -300,7 +300,7 @@ TEST(remove_ids_keeps_the_others_in_order) {
         const size_t nremoved = index.remove_ids(sel);
         CHECK_EQUAL(nremoved, (codes.size() - kept.size()) / 9);
         CHECK_EQUAL(index.ntotal, idx_t(kept.size() / 9));
-        CHECK(index.codes == kept);
+        CHECK(test::get_codes(index) == kept);
         check_searches(index, kept, 2, nullptr);
     }
 }
@@ -313,7 +313,7 @@ TEST(merge_from_moves_the_other) {
     IndexBinarySDC other = make_index(72, 2, METRIC_L2, more);
     index.merge_from(other);
     codes.insert(codes.end(), more.begin(), more.end());
-    CHECK(index.codes == codes);
+    CHECK(test::get_codes(index) == codes);
     CHECK_EQUAL(other.ntotal, idx_t(0));
     check_searches(index, codes, 2, nullptr);
     check_searches(other, {}, 2, nullptr);
@@ -342,6 +342,19 @@ TEST(errors_leave_the_index_unchanged) {
     IndexBinarySDC same(144, 2);
     CHECK_THROWS(index.merge_from(same, 5));
     unchanged.check();
+}
+
+TEST(mapped_codes_are_read_only) {
+    test::Random random(12);
+    const std::vector<uint8_t> codes = random.bytes(30 * 18);
+    IndexBinarySDC owned = make_index(72, 2, METRIC_L2, codes);
+    IndexBinarySDC mapped(144, 2);
+    test::Exact<uint8_t> file(codes);
+    test::view_codes(mapped, file.data(), 30);
+    check_searches(mapped, codes, 2, nullptr);
+    const IndexBinarySDC copy(mapped);
+    CHECK_EQUAL(copy.codes.data(), mapped.codes.data());
+    test::check_read_only(mapped, owned);
 }
 
 TEST(constructor_refuses_impossible_shapes) {

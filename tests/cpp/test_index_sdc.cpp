@@ -57,7 +57,7 @@ static std::vector<double> decode_by_loop(
         const IndexSDC& index,
         const uint8_t* codes,
         idx_t n) {
-    const std::vector<int>& widths = index.layout.plane_widths;
+    const std::vector<int>& widths = index.sdc.layout.plane_widths;
     const double unit = std::ldexp(1.0, 1 - int(widths.size()));
     std::vector<double> decoded;
     for (idx_t i = 0; i < n; i++) {
@@ -79,8 +79,9 @@ static double get_distance(
     double sum = 0;
     for (int j = 0; j < index.d; j++) {
         const double difference = q[j] - doc[j];
-        sum += is_ip(index) ? q[j] * doc[j]
-                            : index.query_weight[j] * difference * difference;
+        sum += is_ip(index)
+                ? q[j] * doc[j]
+                : index.sdc.query_weight[j] * difference * difference;
     }
     return sum;
 }
@@ -229,7 +230,7 @@ static void check_distance_computer(
             for (int t = 0; t < index.d; t++) {
                 const double a = docs[i * index.d + t];
                 const double b = docs[j * index.d + t];
-                sum += index.query_weight[t] *
+                sum += index.sdc.query_weight[t] *
                         (is_ip(index) ? a * b : (a - b) * (a - b));
             }
             const Note note("documents", i, j, "distance", sum);
@@ -243,7 +244,7 @@ static void check_searches(
         const IndexSDC& index,
         const std::vector<float>& x,
         const std::vector<int>& thread_counts = {1, 2}) {
-    const Note note("d", index.d, "planes", index.layout.nplanes());
+    const Note note("d", index.d, "planes", index.sdc.layout.nplanes());
     const Note more("metric", index.metric_type, "n", index.ntotal);
     const idx_t nq = x.size() / index.d;
     const idx_t n = index.ntotal;
@@ -351,12 +352,12 @@ TEST(queries_are_rounded_to_a_grid_of_their_own) {
             double top = 0;
             std::vector<double> mapped(72);
             for (int j = 0; j < 72; j++) {
-                mapped[j] = double(index.query_weight[j]) * x[i * 72 + j] +
-                        (is_ip(index) ? index.query_offset[j] : 0.0f);
+                mapped[j] = double(index.sdc.query_weight[j]) * x[i * 72 + j] +
+                        (is_ip(index) ? index.sdc.query_offset[j] : 0.0f);
                 top = std::max(top, std::fabs(mapped[j]));
             }
             for (int j = 0; j < 72; j++) {
-                const double weight = index.query_weight[j];
+                const double weight = index.sdc.query_weight[j];
                 const bool divided = !is_ip(index) && weight > 0;
                 const double value = q[i * 72 + j] * (divided ? weight : 1.0);
                 CHECK(std::fabs(value - mapped[j]) <= top / 254 * 1.001);

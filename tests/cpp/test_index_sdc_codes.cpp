@@ -22,11 +22,6 @@ static IndexSDC make_index(idx_t n, uint32_t seed = 1) {
     return index;
 }
 
-static std::vector<uint8_t> get_codes(const IndexSDC& index) {
-    const uint8_t* begin = index.codes.data();
-    return std::vector<uint8_t>(begin, begin + index.codes.size());
-}
-
 /// the scale that ScaleType asks for, in double precision
 static double get_scale_by_loop(
         const IndexSDC& index,
@@ -34,14 +29,14 @@ static double get_scale_by_loop(
         const std::vector<int>& values) {
     double yy = 0, yv = 0, vv = 0, total = 0;
     for (int j = 0; j < index.d; j++) {
-        const double weight = index.query_weight[j];
-        const double v = values[j] * double(index.layout.unit());
+        const double weight = index.sdc.query_weight[j];
+        const double v = values[j] * double(index.sdc.layout.unit());
         yy += weight * y[j] * y[j];
         yv += weight * y[j] * v;
         vv += weight * v * v;
         total += weight;
     }
-    switch (index.scale_type) {
+    switch (index.sdc.scale_type) {
         case faiss_bebr::Scale_cosine:
             return std::sqrt(total / vv);
         case faiss_bebr::Scale_least_squares:
@@ -83,7 +78,7 @@ TEST(codes_have_planes_and_a_scale) {
                     CHECK((values[j] >= 0) == (x[i * index.d + j] >= 0));
                     CHECK_EQUAL(
                             decoded[i * index.d + j],
-                            float(scale * index.layout.unit() * values[j]));
+                            float(scale * index.sdc.layout.unit() * values[j]));
                 }
             }
         }
@@ -143,7 +138,7 @@ TEST(remove_ids_keeps_the_others_in_order) {
           test::StepSelector(1, 100),
           test::StepSelector(3, 100)}) {
         IndexSDC index = make_index(50);
-        const std::vector<uint8_t> codes = get_codes(index);
+        const std::vector<uint8_t> codes = test::get_codes(index);
         std::vector<uint8_t> kept;
         for (idx_t i = 0; i < 50; i++) {
             if (!sel.is_member(i)) {
@@ -153,18 +148,18 @@ TEST(remove_ids_keeps_the_others_in_order) {
         }
         const size_t nremoved = index.remove_ids(sel);
         CHECK_EQUAL(nremoved, (codes.size() - kept.size()) / index.code_size);
-        CHECK(get_codes(index) == kept);
+        CHECK(test::get_codes(index) == kept);
     }
 }
 
 TEST(merge_from_moves_the_other) {
     IndexSDC index = make_index(30, 1);
     IndexSDC other = make_index(20, 2);
-    std::vector<uint8_t> expected = get_codes(index);
-    const std::vector<uint8_t> more = get_codes(other);
+    std::vector<uint8_t> expected = test::get_codes(index);
+    const std::vector<uint8_t> more = test::get_codes(other);
     expected.insert(expected.end(), more.begin(), more.end());
     index.merge_from(other);
-    CHECK(get_codes(index) == expected);
+    CHECK(test::get_codes(index) == expected);
     CHECK_EQUAL(index.ntotal, idx_t(50));
     CHECK_EQUAL(other.ntotal, idx_t(0));
     index.merge_from(other);
@@ -189,12 +184,12 @@ TEST(merges_of_other_codes_leave_both_unchanged) {
 
     IndexSDC other = make_index(5);
     const test::Unchanged<IndexSDC> other_unchanged(other);
-    other.scale_type = faiss_bebr::Scale_cosine;
+    other.sdc.scale_type = faiss_bebr::Scale_cosine;
     check_merge_is_refused(index, other);
-    other.scale_type = index.scale_type;
-    other.query_offset[3] = 1;
+    other.sdc.scale_type = index.sdc.scale_type;
+    other.sdc.query_offset[3] = 1;
     check_merge_is_refused(index, other);
-    other.query_offset[3] = 0;
+    other.sdc.query_offset[3] = 0;
     CHECK_THROWS(index.merge_from(other, 7));
     other_unchanged.check();
     unchanged.check();
@@ -225,9 +220,21 @@ TEST(errors_leave_the_index_unchanged) {
             std::vector<float>(72, 1.0f), std::vector<float>(72, NAN)));
     CHECK_THROWS(index.set_query_map(
             std::vector<float>(71), std::vector<float>(72)));
-    CHECK(index.query_weight == std::vector<float>(72, 1.0f));
-    CHECK(index.query_offset == std::vector<float>(72, 0.0f));
+    CHECK(index.sdc.query_weight == std::vector<float>(72, 1.0f));
+    CHECK(index.sdc.query_offset == std::vector<float>(72, 0.0f));
     unchanged.check();
+}
+
+TEST(mapped_codes_are_read_only) {
+    IndexSDC owned = make_index(30);
+    IndexSDC mapped = make_index(0);
+    test::Exact<uint8_t> file(test::get_codes(owned));
+    test::view_codes(mapped, file.data(), 30);
+    const std::vector<float> x = test::Random(2).normal(3 * 72);
+    CHECK(test::run_search<float>(mapped, x, 3, 9) ==
+          test::run_search<float>(owned, x, 3, 9));
+    CHECK_THROWS(mapped.add(3, x.data()));
+    test::check_read_only(mapped, owned);
 }
 
 TEST(constructors_refuse_impossible_shapes) {
@@ -249,7 +256,7 @@ TEST(an_index_takes_the_map_of_its_binarizer) {
 
     IndexSDC early(binarizer, 2, METRIC_INNER_PRODUCT);
     CHECK(!early.is_trained);
-    CHECK_EQUAL(early.scale_type, faiss_bebr::Scale_unbiased);
+    CHECK_EQUAL(early.sdc.scale_type, faiss_bebr::Scale_unbiased);
     const std::vector<float> x(72, 1.0f);
     CHECK_THROWS(early.add(1, x.data()));
     CHECK_THROWS(test::run_search<float>(early, x, 1, 1));
@@ -260,12 +267,12 @@ TEST(an_index_takes_the_map_of_its_binarizer) {
     binarizer.is_trained = true;
     early.train(1, x.data());
     const IndexSDC late(binarizer, 3, METRIC_INNER_PRODUCT);
-    CHECK_EQUAL(late.scale_type, faiss_bebr::Scale_cosine);
+    CHECK_EQUAL(late.sdc.scale_type, faiss_bebr::Scale_cosine);
     for (const IndexSDC* index :
          {static_cast<const IndexSDC*>(&early), &late}) {
         CHECK(index->is_trained && !index->binarizer);
-        CHECK(index->query_weight == weight);
-        CHECK(index->query_offset == offset);
+        CHECK(index->sdc.query_weight == weight);
+        CHECK(index->sdc.query_offset == offset);
     }
     early.add(1, x.data());
     CHECK_EQUAL(early.ntotal, idx_t(1));

@@ -1,0 +1,296 @@
+"""`index_factory`: parses a string in the order in which FAISS does.
+
+Sub-strings without tokens of this package are left to FAISS, and the parts are
+put together in FAISS's containers.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import faiss
+
+from faiss_bebr import stock
+from faiss_bebr.factory import stock_parts
+from faiss_bebr.factory.tokens import (
+    NUMBER,
+    has_own_token,
+    is_binarizer,
+    make_binarizer,
+    parse_stored_planes,
+    refuse,
+    split_at_commas,
+)
+from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC
+
+_STOCK_TRANSFORM = re.compile(
+    "PCAW?R?[0-9]+|L2[nN]orm|(RR|HR|ITQ)[0-9]*|OPQ[0-9]+(_[0-9]+)?|Pad[0-9]+"
+)
+_ENCODING = re.compile(f"SDC({NUMBER})?")
+_HNSW = re.compile(f"HNSW({NUMBER})?[,_](.*)", re.DOTALL)
+_NESTED_QUANTIZER = re.compile(rf"IVF({NUMBER})([kM]?)\((.*)\)", re.DOTALL)
+_REFINE = re.compile(r"Refine(Panorama)?\((.*)\)", re.DOTALL)
+_MULTIPLIERS = {"": 1, "k": 1024, "M": 1024**2}
+_MIN_HNSW_DEGREE = 2  # FAISS crashes below
+
+
+@dataclass(frozen=True)
+class _Space:
+    """The vectors that arrive at a place of the string."""
+
+    d: int
+    # the binarizer they come from, its token, and the transform after it
+    binarizer: Any = None
+    binarizer_token: str = ""
+    later_transform: str = ""
+    # False in a coarse quantizer, whose depth is not what training aims at
+    is_for_documents: bool = True
+
+
+def index_factory(
+    d: int,
+    description: str,
+    metric: int = faiss.METRIC_L2,
+    own_invlists: bool = True,
+) -> Any:
+    """Build an index from a factory string, as `faiss.index_factory`.
+
+    Parameters
+    ----------
+    d : int
+        Dimension of the input vectors.
+    description : str
+        FAISS's grammar with two more kinds of tokens. The transforms
+        `BEBR<m>x<nbits>`, `BEBR<m0>-<m1>-...` (plane widths) and `BEBR[name]`
+        (see `register_binarizer`; or the path of a saved one); and the
+        encodings `SDC<nbits>` and `SDC`, which stores what the transform
+        keeps of documents. "BEBR256x6,SDC2": queries have 6 bits per
+        dimension, of which 2 are stored. Without a binarizer before it
+        `SDC<nbits>` encodes the vectors as they come, d being a multiple of
+        8. A string without such tokens goes to FAISS.
+    metric : int
+        METRIC_L2 or METRIC_INNER_PRODUCT.
+    own_invlists : bool
+        See `faiss.index_factory`.
+
+    Returns
+    -------
+    index : faiss.Index
+        It owns its parts; `index.train(x)` trains the network too.
+
+    Raises
+    ------
+    ValueError
+        If the string or a number in it makes no sense; the text names the
+        token. What FAISS said of its own tokens is the cause of it.
+    """
+    if not isinstance(description, str):
+        raise TypeError(
+            f"description must be a string, got {type(description).__name__}"
+        )
+    if not has_own_token(description):
+        return stock.index_factory(d, description, metric, own_invlists)
+    if metric not in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT):
+        raise ValueError(
+            f"{description!r}: metric must be METRIC_L2 or METRIC_INNER_PRODUCT"
+        )
+    d = operator.index(d)
+    if d < 1:
+        raise ValueError(f"d must be positive, got {d}")
+    parser = _Parser(description, metric, own_invlists)
+    return parser.parse(split_at_commas(description), _Space(d))
+
+
+class _Parser:
+    """Builds the index of one string."""
+
+    def __init__(self, description: str, metric: int, own_invlists: bool) -> None:
+        self.description = description
+        self.metric = metric
+        self.own_invlists = own_invlists
+
+    def parse(self, tokens: list[str], space: _Space) -> Any:
+        """The index for some of the string's tokens, owned by the caller."""
+        text = ",".join(tokens)
+        if not has_own_token(text):
+            return stock_parts.build(space.d, text, self.metric, self.own_invlists)
+        for parse in (
+            self.parse_id_map,
+            self.parse_refine,
+            self.parse_transforms,
+            self.parse_encoding,
+            self.parse_hnsw,
+            self.parse_ivf,
+        ):
+            index = parse(tokens, space)
+            if index is not None:
+                return index
+        refuse(
+            tokens[0],
+            self.description,
+            "expected a transform, IVF<n>.., HNSW<M> with SDC<nbits> after it, or "
+            "SDC<nbits> alone",
+        )
+
+    def parse_id_map(self, tokens: list[str], space: _Space) -> Any:
+        for name, the_class in (
+            ("IDMap2", faiss.IndexIDMap2),
+            ("IDMap", faiss.IndexIDMap),
+        ):
+            if len(tokens) > 1 and name in (tokens[-1], tokens[0]):
+                rest = tokens[:-1] if tokens[-1] == name else tokens[1:]
+                return _enclose(the_class, self.parse(rest, space))
+        return None
+
+    def parse_refine(self, tokens: list[str], space: _Space) -> Any:
+        if len(tokens) == 1:
+            return None
+        if tokens[-1] == "RFlat":
+            return _enclose(faiss.IndexRefineFlat, self.parse(tokens[:-1], space))
+        match = _REFINE.fullmatch(tokens[-1])
+        if not match:
+            return None
+        base = self.parse(tokens[:-1], space)
+        refining = self.parse(split_at_commas(match[2]), space)
+        the_class = faiss.IndexRefinePanorama if match[1] else faiss.IndexRefine
+        index = the_class(base, refining)
+        index.own_fields = index.own_refine_index = True
+        base.this.disown()
+        refining.this.disown()
+        return index
+
+    def parse_transforms(self, tokens: list[str], space: _Space) -> Any:
+        chain: list[Any] = []
+        releases: list[Callable[[], None]] = []
+        rest = list(tokens)
+        while rest and (is_binarizer(rest[0]) or _STOCK_TRANSFORM.fullmatch(rest[0])):
+            token = rest.pop(0)
+            if is_binarizer(token):
+                transform = make_binarizer(token, space.d)
+                releases.append(transform.this.disown)
+                space = _Space(
+                    transform.d_out, transform, token, "", space.is_for_documents
+                )
+            else:
+                holder = stock_parts.build_transform_holder(space.d, token)
+                transform = holder.chain.at(0)
+                releases.append(partial(stock_parts.release_transform, holder))
+                space = replace(space, d=transform.d_out, later_transform=token)
+            chain.append(transform)
+        if not chain:
+            return None
+        if not rest:
+            refuse(token, self.description, "an index or an encoding must follow it")
+        index = _enclose(faiss.IndexPreTransform, self.parse(rest, space))
+        for transform, release in zip(reversed(chain), reversed(releases), strict=True):
+            index.prepend_transform(transform)
+            release()
+        return index
+
+    def parse_encoding(self, tokens: list[str], space: _Space) -> Any:
+        if len(tokens) > 1 or not _ENCODING.fullmatch(tokens[0]):
+            return None
+        return self.make_flat(tokens[0], space)
+
+    def make_flat(self, token: str, space: _Space) -> Any:
+        nbits = self.take_stored_planes(token, space)
+        if space.binarizer is not None:
+            return IndexSDC(space.binarizer, nbits, self.metric)
+        index = IndexSDC(space.d, nbits, self.metric)
+        index.is_trained = False  # the range of such vectors is to be learned
+        return index
+
+    def take_stored_planes(self, token: str, space: _Space) -> int:
+        """The number of planes of an encoding, told to its binarizer too."""
+        if not _ENCODING.fullmatch(token):
+            refuse(token, self.description, "expected SDC<nbits>")
+        if space.binarizer is not None and space.later_transform:
+            raise ValueError(
+                f"{space.later_transform!r} in {self.description!r} stands between "
+                f"{space.binarizer_token!r} and {token!r}, which stores what the "
+                "binarizer puts out"
+            )
+        nbits = parse_stored_planes(token, space.binarizer, space.d)
+        if (
+            space.is_for_documents
+            and space.binarizer is not None
+            and not space.binarizer.is_trained
+        ):
+            space.binarizer.document_nbits = nbits
+        return nbits
+
+    def parse_hnsw(self, tokens: list[str], space: _Space) -> Any:
+        match = _HNSW.fullmatch(",".join(tokens))
+        if not match:
+            return None
+        degree = int(match[1]) if match[1] else 32
+        if degree < _MIN_HNSW_DEGREE:
+            refuse(
+                tokens[0],
+                self.description,
+                f"expected at least {_MIN_HNSW_DEGREE} neighbors",
+            )
+        storage = self.make_flat(match[2], space)
+        index = _enclose(faiss.IndexHNSW, storage, degree)
+        index.is_trained = storage.is_trained
+        return index
+
+    def parse_ivf(self, tokens: list[str], space: _Space) -> Any:
+        coarse, code = tokens[0], ",".join(tokens[1:])
+        nested = _NESTED_QUANTIZER.fullmatch(coarse)
+        if not code or not (nested or coarse.startswith(("IVF", "IMI"))):
+            return None
+        if not nested or not has_own_token(nested[3]):
+            holder = stock_parts.build_quantizer_holder(space.d, coarse, self.metric)
+            index = self.make_ivf(holder.quantizer, holder.nlist, code, space)
+            index.quantizer_trains_alone = holder.quantizer_trains_alone
+            holder.own_fields = False
+            return index
+        nlist = int(nested[1]) * _MULTIPLIERS[nested[2]]
+        quantizer = self.parse(
+            split_at_commas(nested[3]), replace(space, is_for_documents=False)
+        )
+        if not has_own_token(code):
+            return stock_parts.build_ivf(
+                quantizer, nlist, code, self.metric, self.own_invlists
+            )
+        index = self.make_ivf(quantizer, nlist, code, space)
+        index.quantizer_trains_alone = stock_parts.TRAIN_ON_CENTROIDS
+        quantizer.this.disown()
+        return index
+
+    def make_ivf(self, quantizer: Any, nlist: int, code: str, space: _Space) -> Any:
+        """An IndexIVFSDC that is to own its quantizer."""
+        if nlist < 1:
+            refuse(f"IVF{nlist}", self.description, "expected at least one list")
+        nbits = self.take_stored_planes(code, space)
+        if space.binarizer is not None:
+            index = IndexIVFSDC(
+                quantizer,
+                space.binarizer,
+                nbits,
+                nlist,
+                self.metric,
+                self.own_invlists,
+            )
+        else:
+            index = IndexIVFSDC(
+                quantizer, space.d, nlist, nbits, self.metric, self.own_invlists
+            )
+            index.learn_range = True
+        index.own_fields = True
+        index.cp.spherical = self.metric == faiss.METRIC_INNER_PRODUCT
+        return index
+
+
+def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:
+    """A container of FAISS that owns `index`."""
+    container = the_class(index, *arguments)
+    container.own_fields = True
+    index.this.disown()
+    return container

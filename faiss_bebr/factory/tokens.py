@@ -1,0 +1,158 @@
+"""The tokens of a factory string, and what those of this package say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+from faiss_bebr.binarizers import load_binarizer
+from faiss_bebr.swigfaiss_bebr import BinarizerTransform, PlaneLayout
+
+NUMBER = "[0-9]{1,9}"  # more digits are no number that FAISS takes
+_BINARIZER = re.compile(
+    rf"BEBR({NUMBER})x({NUMBER})|BEBR({NUMBER}(?:-{NUMBER})+)|BEBR\[(.*)\]"
+)
+_BUDGET = re.compile("BEBR[0-9]+B")
+BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-... or BEBR[name]"
+
+
+def has_own_token(description: str) -> bool:
+    return "BEBR" in description or "SDC" in description
+
+
+def split_at_commas(description: str) -> list[str]:
+    """The tokens of a string; commas inside parentheses or brackets are part of
+    a token.
+
+    Raises
+    ------
+    ValueError
+        If parentheses or brackets do not match.
+    """
+    tokens = [""]
+    closing: list[str] = []
+    for character in description:
+        inside_name = closing[-1:] == ["]"]
+        if character == "," and not closing:
+            tokens.append("")
+            continue
+        if character == "[":
+            closing.append("]")
+        elif character == "(" and not inside_name:
+            closing.append(")")
+        elif character == "]" or (character == ")" and not inside_name):
+            if not closing or closing.pop() != character:
+                raise ValueError(f"unmatched {character!r} in {description!r}")
+        tokens[-1] += character
+    if closing:
+        raise ValueError(f"{closing[-1]!r} is missing in {description!r}")
+    return tokens
+
+
+def refuse(token: str, description: str, expected: str) -> NoReturn:
+    raise ValueError(f"could not parse {token!r} in {description!r}: {expected}")
+
+
+def is_binarizer(token: str) -> bool:
+    return token.startswith("BEBR")
+
+
+def make_binarizer(token: str, d: int) -> Any:
+    """The transform that a token stands for, of input dimension d.
+
+    Raises
+    ------
+    ValueError
+        If the token or a number in it makes no sense; the text names it.
+    """
+    if _BUDGET.fullmatch(token):
+        raise ValueError(
+            f"{token!r}: training by a budget of bytes is not available; "
+            "give the plane widths, BEBR<m>x<nbits> or BEBR<m0>-<m1>-..."
+        )
+    match = _BINARIZER.fullmatch(token)
+    if not match:
+        raise ValueError(f"could not parse {token!r}: expected {BINARIZER_FORMS}")
+    m, nbits, widths, name = match.groups()
+    if name is not None:
+        return _load(token, name, d)
+    if widths is not None:
+        plane_widths = [int(width) for width in widths.split("-")]
+    else:
+        _check_nbits(token, int(nbits))
+        plane_widths = [int(m)] * int(nbits)
+    _check_widths(token, plane_widths, d)
+    return BinarizerTransform(d, plane_widths)
+
+
+def _load(token: str, name: str, d: int) -> Any:
+    try:
+        binarizer = load_binarizer(name)
+    except ValueError as error:
+        raise ValueError(f"{token!r}: {error}") from error
+    if binarizer.d_in != d:
+        raise ValueError(
+            f"{token!r} takes vectors of {binarizer.d_in} dimensions, "
+            f"but those that arrive have {d}"
+        )
+    return binarizer
+
+
+def _check_nbits(token: str, nbits: int) -> None:
+    if not 1 <= nbits <= PlaneLayout.max_nbits:
+        raise ValueError(
+            f"{token!r}: nbits must be in 1..{PlaneLayout.max_nbits}, got {nbits}"
+        )
+
+
+def _check_widths(token: str, widths: list[int], d: int) -> None:
+    _check_nbits(token, len(widths))
+    for width in widths:
+        if width % 8 or not 8 <= width <= PlaneLayout.max_dim:
+            raise ValueError(
+                f"{token!r}: a width must be a multiple of 8 in "
+                f"8..{PlaneLayout.max_dim}, got {width}"
+            )
+    if sorted(widths, reverse=True) != widths:
+        raise ValueError(f"{token!r}: planes must not widen")
+    if widths[0] > d:
+        raise ValueError(
+            f"{token!r}: codes must have at most d = {d} dimensions, got {widths[0]}"
+        )
+
+
+def parse_stored_planes(token: str, binarizer: Any, d: int) -> int:
+    """The number of planes that `SDC<nbits>` stores of vectors of d dimensions.
+
+    Parameters
+    ----------
+    token : str
+    binarizer : BinarizerTransform or None
+        The transform whose output arrives here.
+    d : int
+
+    Raises
+    ------
+    ValueError
+        If the number makes no sense here; the text names the token.
+    """
+    digits = token.removeprefix("SDC")
+    if binarizer is None:
+        if not digits:
+            raise ValueError(f"{token!r} without a number needs a BEBR.. before it")
+        _check_nbits(token, int(digits))
+        if d % 8 or d > PlaneLayout.max_dim:
+            raise ValueError(
+                f"{token!r}: d must be a multiple of 8 and at most "
+                f"{PlaneLayout.max_dim}, got {d}"
+            )
+        return int(digits)
+    nplanes = binarizer.layout.plane_widths.size()
+    if not digits:
+        return binarizer.document_nbits or nplanes
+    if not 1 <= int(digits) <= nplanes:
+        raise ValueError(
+            f"{token!r}: nbits must be in 1..{nplanes}, the planes of the "
+            f"binarizer before it, got {digits}"
+        )
+    return int(digits)

@@ -1,0 +1,130 @@
+"""What `faiss.contrib.factory_tools` says of strings and indexes of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import faiss
+from faiss.contrib import factory_tools
+
+from faiss_bebr.factory import index_factory
+from faiss_bebr.factory.tokens import has_own_token
+from faiss_bebr.index_io import downcast_index, downcast_VectorTransform
+from faiss_bebr.index_io.containers import contains_own
+from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
+
+_stock_get_code_size = factory_tools.get_code_size
+_stock_reverse_index_factory = factory_tools.reverse_index_factory
+_BYTES_OF_LINK = 4
+
+
+def replacements() -> Iterator[tuple[Any, str, Any]]:
+    """Module, name and function of what `register` replaces."""
+    yield factory_tools, "get_code_size", get_code_size
+    yield factory_tools, "reverse_index_factory", reverse_index_factory
+
+
+def get_code_size(d: int, indexkey: str) -> int:
+    """Bytes of one vector in an index, as
+    `faiss.contrib.factory_tools.get_code_size`.
+
+    Parameters
+    ----------
+    d : int
+        Dimension of the vectors.
+    indexkey : str
+        A factory string.
+
+    Raises
+    ------
+    RuntimeError
+        If it is none.
+    """
+    if not has_own_token(indexkey):
+        return _stock_get_code_size(d, indexkey)
+    try:
+        index = index_factory(d, indexkey, faiss.METRIC_L2, False)
+    except ValueError as error:
+        raise RuntimeError(f"cannot parse {indexkey}: {error}") from error
+    return _measure(index)
+
+
+def _measure(index: Any) -> int:
+    index = downcast_index(index)
+    if isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap)):
+        return _measure(index.index)
+    if isinstance(index, faiss.IndexRefine):
+        return _measure(index.base_index) + _measure(index.refine_index)
+    if isinstance(index, faiss.IndexHNSW):
+        links = 2 * factory_tools.get_hnsw_M(index)
+        return _measure(index.storage) + links * _BYTES_OF_LINK
+    if isinstance(index, faiss.IndexIVF):
+        return index.code_size
+    return index.sa_code_size()
+
+
+def reverse_index_factory(index: Any) -> str:
+    """The factory string of an index, as
+    `faiss.contrib.factory_tools.reverse_index_factory`.
+
+    Raises
+    ------
+    NotImplementedError
+        If something inside has no factory string.
+    """
+    index = downcast_index(index)
+    if not contains_own(index):
+        return _stock_reverse_index_factory(index)
+    if isinstance(index, IndexSDC):
+        return _name_encoding(index)
+    if isinstance(index, IndexIVFSDC):
+        return f"{_name_coarse(index)},{_name_encoding(index)}"
+    if isinstance(index, faiss.IndexIVF):
+        # FAISS would not name the storage of a graph
+        code = _stock_reverse_index_factory(index).rpartition(",")[2]
+        return f"{_name_coarse(index)},{code}"
+    if isinstance(index, faiss.IndexPreTransform):
+        chain = index.chain
+        tokens = [_name_transform(chain.at(i)) for i in range(chain.size())]
+        return ",".join([*tokens, reverse_index_factory(index.index)])
+    return _stock_reverse_index_factory(index)
+
+
+def _name_encoding(index: Any) -> str:
+    return f"SDC{index.sdc.layout.plane_widths.size()}"
+
+
+def _name_coarse(index: Any) -> str:
+    quantizer = downcast_index(index.quantizer)
+    if not contains_own(quantizer):
+        holder = faiss.IndexIVFFlat(quantizer, index.d, index.nlist)
+        return _stock_reverse_index_factory(holder).rpartition(",")[0]
+    return f"IVF{index.nlist}({reverse_index_factory(quantizer)})"
+
+
+def _name_transform(transform: Any) -> str:
+    transform = downcast_VectorTransform(transform)
+    if isinstance(transform, BinarizerTransform):
+        widths = transform.layout.plane_widths
+        planes = [widths.at(t) for t in range(widths.size())]
+        if len(set(planes)) == 1:
+            return f"BEBR{planes[0]}x{len(planes)}"
+        return "BEBR" + "-".join(map(str, planes))
+    if isinstance(transform, faiss.PCAMatrix):
+        white = "W" if transform.eigen_power else ""
+        rotated = "R" if transform.random_rotation else ""
+        return f"PCA{white}{rotated}{transform.d_out}"
+    if isinstance(transform, faiss.OPQMatrix):
+        return f"OPQ{transform.M}_{transform.d_out}"
+    if isinstance(transform, faiss.ITQTransform):
+        return f"ITQ{transform.d_out}"
+    if isinstance(transform, faiss.RandomRotationMatrix):
+        return f"RR{transform.d_out}"
+    if isinstance(transform, faiss.HadamardRotation):
+        return f"HR{transform.seed}"
+    if isinstance(transform, faiss.NormalizationTransform):
+        return "L2norm"
+    if isinstance(transform, faiss.RemapDimensionsTransform):
+        return f"Pad{transform.d_out}"
+    raise NotImplementedError(f"{type(transform).__name__} has no factory string")

@@ -1,0 +1,92 @@
+"""Copies of objects with types of ours inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+
+from faiss_bebr import swigfaiss_bebr as own
+from faiss_bebr.index_io.containers import (
+    REPLICAS,
+    SHARDS,
+    Part,
+    contains_own,
+    find_parts,
+    is_own,
+    make_group,
+    put_parts,
+    stand_ins,
+)
+from faiss_bebr.index_io.domains import Domain, domain_of
+from faiss_bebr.index_io.links import link_binarizers
+
+_INVERTED_FILES = (
+    (own.IndexIVFSDC, own.clone_IndexIVFSDC),
+    (own.IndexBinaryIVFSDC, own.clone_IndexBinaryIVFSDC),
+)
+
+
+def clone(obj: Any, domain: Domain) -> Any:
+    """A copy of an object with all that is inside it.
+
+    Parameters
+    ----------
+    obj : Index or IndexBinary
+    domain : Domain
+        The family that it has to be of.
+
+    Raises
+    ------
+    TypeError
+        If it is not of that family.
+    RuntimeError
+        If FAISS can neither clone nor write something that is inside.
+    """
+    if not isinstance(obj, domain.base):
+        raise TypeError(f"expected a {domain.name}, got {type(obj).__name__}")
+    if not contains_own(obj):
+        return domain.native_clone(obj)
+    copy = _clone(obj)
+    link_binarizers(copy)
+    return copy
+
+
+def _clone(obj: Any) -> Any:
+    domain = domain_of(obj)
+    obj = domain.downcast(obj)
+    for the_class, clone_ivf in _INVERTED_FILES:
+        if isinstance(obj, the_class):
+            quantizer = _clone(obj.quantizer)
+            copy = clone_ivf(obj, quantizer)
+            copy.own_fields = True
+            quantizer.this.disown()
+            return copy
+    if is_own(obj):
+        return type(obj)(obj)
+    if isinstance(obj, SHARDS + REPLICAS):
+        return make_group(
+            type(obj),
+            obj.d,
+            own.is_threaded(obj),
+            getattr(obj, "successive_ids", False),
+            [_clone(obj.at(i)) for i in range(obj.count())],
+        )
+    parts = find_parts(obj)
+    with stand_ins(obj, parts):
+        copy = _clone_stock(obj, domain)
+    put_parts(copy, [Part(path, _clone(part)) for path, part in parts])
+    return copy
+
+
+def _clone_stock(obj: Any, domain: Domain) -> Any:
+    if domain.native_clone is not None:
+        try:
+            return domain.native_clone(obj)
+        except RuntimeError:
+            pass  # FAISS can write more types than it can clone
+    writer = faiss.VectorIOWriter()
+    domain.native_write(obj, writer, 0)
+    reader = faiss.VectorIOReader()
+    reader.data.swap(writer.data)
+    return domain.native_read(reader, 0)

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <faiss/impl/AuxIndexStructures.h>
+#include <faiss/impl/FaissAssert.h>
+#include <omp.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+
+namespace faiss_bebr {
+
+/// Stops all threads of a scan when the user wants it.
+struct ScanInterrupt {
+    std::atomic<bool> happened{false};
+    size_t period; ///< tiles between two looks
+
+    /// @param ops_per_tile  operations, at most
+    explicit ScanInterrupt(size_t ops_per_tile)
+            : period(faiss::InterruptCallback::get_period_hint(ops_per_tile)) {}
+
+    /// @param tile  number of the tile that a thread has done
+    bool check(size_t tile) {
+        // only the thread that called may look: Python delivers signals to it
+        if (omp_get_thread_num() == 0 && tile % period == 0 &&
+            faiss::InterruptCallback::is_interrupted()) {
+            happened = true;
+        }
+        return happened;
+    }
+
+    /// for after the threads
+    void throw_if_happened() const {
+        if (happened) {
+            FAISS_THROW_MSG("computation interrupted");
+        }
+    }
+};
+
+/** Run body(i) for i in 0 .. n - 1 with one OpenMP thread for each, if there
+ * are so many; the calling thread takes the first. An exception comes out when
+ * all are done.
+ */
+template <class Body>
+void run_on_threads(size_t n, const Body& body) {
+    std::exception_ptr ex;
+#pragma omp parallel for schedule(static, 1) if (n > 1)
+    for (int64_t i = 0; i < int64_t(n); i++) {
+        try {
+            body(i);
+        } catch (...) {
+            faiss::omp_capture_exception(ex);
+        }
+    }
+    faiss::omp_rethrow_if_exception(ex);
+}
+
+} // namespace faiss_bebr

@@ -1,0 +1,77 @@
+#pragma once
+
+#include "io/MappedFile.h"
+
+#include <faiss/impl/io.h>
+#include <faiss/impl/maybe_owned_vector.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace faiss_bebr {
+
+/// The bytes of a payload, each chunk checked before any of it is given out.
+/// See PayloadWriter for the format.
+struct CheckedPayload {
+    uint64_t size = 0;     ///< of the whole payload
+    uint64_t position = 0; ///< of the next byte to read
+
+    virtual ~CheckedPayload() {}
+
+    /// @return  bytes that are not read yet
+    uint64_t remaining() const {
+        return size - position;
+    }
+
+    /** The next n bytes in memory, or as a view of the file if it is to be
+     * mapped. What is mapped is not checked, as that would read it all.
+     */
+    virtual faiss::MaybeOwnedVector<uint8_t> take(uint64_t n);
+
+   protected:
+    std::vector<uint32_t> checksums;
+    std::vector<uint8_t> chunk; ///< the one that was checked last
+    uint64_t chunk_number = UINT64_MAX;
+
+    /// reads all before the payload
+    void read_header(faiss::IOReader& source);
+
+    /// @return  how many items there were, as fread
+    size_t read(void* ptr, size_t item_size, size_t nitems);
+
+    /// reads the bytes of a chunk into `chunk`, which has the right size
+    virtual void fetch(uint64_t number) = 0;
+};
+
+/// A payload from any reader, from front to back.
+struct StreamPayloadReader : faiss::IOReader, CheckedPayload {
+    faiss::IOReader* source; ///< not owned
+
+    explicit StreamPayloadReader(faiss::IOReader* source);
+
+    size_t operator()(void* ptr, size_t size, size_t nitems) override;
+
+   protected:
+    void fetch(uint64_t number) override;
+};
+
+/** A payload in a file. It is a FileIOReader since FAISS maps inverted lists
+ * from these only, by position in the file.
+ */
+struct FilePayloadReader : faiss::FileIOReader, CheckedPayload {
+    /// @param map  whether take() gives views of the file
+    FilePayloadReader(const char* fname, bool map);
+
+    size_t operator()(void* ptr, size_t size, size_t nitems) override;
+
+    faiss::MaybeOwnedVector<uint8_t> take(uint64_t n) override;
+
+   protected:
+    uint64_t start;                     ///< of the payload in the file
+    std::shared_ptr<MappedFile> mapped; ///< nullptr: not to be mapped
+
+    void fetch(uint64_t number) override;
+};
+
+} // namespace faiss_bebr

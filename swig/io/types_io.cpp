@@ -1,0 +1,284 @@
+#include "io/types_io.h"
+
+#include "io/fields.h"
+#include "io/ivf_io.h"
+
+#include <cmath>
+#include <limits>
+#include <memory>
+
+namespace faiss_bebr {
+
+using faiss::IOReader;
+using faiss::IOWriter;
+
+namespace {
+
+void write_widths(IOWriter& f, const PlaneLayout& layout) {
+    write_number<uint32_t>(f, layout.nplanes());
+    write_array(f, layout.plane_widths);
+}
+
+std::vector<int> read_widths(IOReader& f) {
+    const auto nplanes = read_number_in<uint32_t>(
+            f, "the number of planes", 1, PlaneLayout::max_nbits);
+    return read_array<int>(f, nplanes);
+}
+
+faiss::MetricType read_metric(IOReader& f) {
+    // which of the two it is, or another, the constructors check
+    return static_cast<faiss::MetricType>(
+            read_number_in<int32_t>(f, "the metric", 0, 1));
+}
+
+void write_quantizer(IOWriter& f, const SDCQuantizer& sdc) {
+    write_widths(f, sdc.layout);
+    write_number<int32_t>(f, sdc.metric_type);
+    write_number<int32_t>(f, sdc.scale_type);
+    write_number<float>(f, sdc.range);
+    write_array(f, sdc.query_weight);
+    write_array(f, sdc.query_offset);
+}
+
+SDCQuantizer read_quantizer(IOReader& f) {
+    const std::vector<int> widths = read_widths(f);
+    SDCQuantizer sdc(widths, read_metric(f));
+    sdc.scale_type = static_cast<ScaleType>(read_number_in<int32_t>(
+            f, "the type of scale", Scale_unbiased, Scale_cosine));
+    sdc.range = read_number<float>(f);
+    FAISS_THROW_IF_NOT_MSG(
+            std::isfinite(sdc.range) && sdc.range > 0,
+            "the index file is corrupted: the range is not positive");
+    const std::vector<float> weight = read_array<float>(f, sdc.dim());
+    const std::vector<float> offset = read_array<float>(f, sdc.dim());
+    sdc.set_query_map(weight, offset);
+    return sdc;
+}
+
+/// @return  the number of codes, which the rest of the payload has room for
+idx_t read_ntotal(IOReader& f, size_t code_size) {
+    const idx_t ntotal = read_number_in<idx_t>(
+            f, "ntotal", 0, std::numeric_limits<idx_t>::max());
+    const uint64_t remaining = get_payload(f).remaining();
+    FAISS_THROW_IF_NOT_FMT(
+            uint64_t(ntotal) <= remaining / code_size,
+            "the index file is corrupted: %zd codes of %zd bytes in %zd bytes",
+            size_t(ntotal),
+            code_size,
+            size_t(remaining));
+    return ntotal;
+}
+
+void write_block(IOWriter& f, const BinarizerBlock& block) {
+    write_number<int32_t>(f, block.hidden);
+    write_array(f, block.skip_weight);
+    write_array(f, block.skip_bias);
+    write_array(f, block.hidden_weight);
+    write_array(f, block.hidden_bias);
+    write_array(f, block.output_weight);
+}
+
+void read_block(IOReader& f, BinarizerBlock& block) {
+    const uint64_t d_in = block.d_in, d_out = block.d_out;
+    block.hidden = read_number_in<int32_t>(
+            f,
+            "the number of hidden units",
+            0,
+            std::numeric_limits<int32_t>::max());
+    block.skip_weight = read_array<float>(f, d_out * d_in);
+    block.skip_bias = read_array<float>(f, d_out);
+    block.hidden_weight = read_array<float>(f, block.hidden * d_in);
+    block.hidden_bias = read_array<float>(f, block.hidden);
+    block.output_weight = read_array<float>(f, d_out * block.hidden);
+}
+
+} // namespace
+
+void write_BinarizerTransform(
+        const BinarizerTransform* transform,
+        IOWriter* f) {
+    write_number<int32_t>(*f, transform->d_in);
+    write_widths(*f, transform->layout);
+    write_bool(*f, transform->normalize);
+    write_bool(*f, transform->is_trained);
+    write_number<int32_t>(*f, transform->document_nbits);
+    write_array(*f, transform->query_weight);
+    write_array(*f, transform->query_offset);
+    for (const auto* blocks :
+         {&transform->binarization, &transform->reconstruction}) {
+        for (const BinarizerBlock& block : *blocks) {
+            write_block(*f, block);
+        }
+    }
+}
+
+BinarizerTransform* read_BinarizerTransform(IOReader* f) {
+    const int d_in = read_number_in<int32_t>(
+            *f, "d_in", 1, std::numeric_limits<int32_t>::max());
+    const PlaneLayout layout(read_widths(*f));
+    // the constructor makes the linear parts, which have to be in the file
+    const uint64_t linear_bytes =
+            sizeof(float) * uint64_t(layout.nplanes()) * layout.dim() * d_in;
+    FAISS_THROW_IF_NOT_MSG(
+            linear_bytes <= get_payload(*f).remaining(),
+            "the index file is corrupted: a network without its weights");
+    const bool normalize = read_bool(*f, "normalize");
+    auto transform = std::make_unique<BinarizerTransform>(
+            d_in, layout.plane_widths, normalize);
+    transform->is_trained = read_bool(*f, "is_trained");
+    transform->document_nbits =
+            read_number_in<int32_t>(*f, "document_nbits", 0, layout.nplanes());
+    const std::vector<float> weight = read_array<float>(*f, layout.dim());
+    const std::vector<float> offset = read_array<float>(*f, layout.dim());
+    transform->set_query_map(weight, offset);
+    for (auto* blocks :
+         {&transform->binarization, &transform->reconstruction}) {
+        for (BinarizerBlock& block : *blocks) {
+            read_block(*f, block);
+        }
+    }
+    return transform.release();
+}
+
+namespace {
+
+/// stands for the binarizer that an untrained index was linked to
+const BinarizerTransform* get_missing_binarizer() {
+    static const BinarizerTransform missing(8, {8});
+    return &missing;
+}
+
+} // namespace
+
+void write_flat_codes(const faiss::IndexFlatCodes* index, IOWriter* f) {
+    write_number<idx_t>(*f, index->ntotal);
+    write_array(*f, index->codes.data(), index->codes.size());
+}
+
+void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
+    const idx_t ntotal = read_ntotal(*f, index->code_size);
+    index->codes = get_payload(*f).take(ntotal * index->code_size);
+    index->ntotal = ntotal;
+}
+
+void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
+    write_quantizer(*f, index->sdc);
+    write_bool(*f, index->is_trained);
+    write_bool(*f, index->binarizer);
+    write_flat_codes(index, f);
+}
+
+IndexSDC* read_IndexSDC(IOReader* f) {
+    const SDCQuantizer sdc = read_quantizer(*f);
+    auto index = std::make_unique<IndexSDC>(
+            sdc.layout.plane_widths, sdc.metric_type);
+    index->sdc = sdc;
+    index->is_trained = read_bool(*f, "is_trained");
+    if (read_bool(*f, "whether there is a binarizer")) {
+        index->binarizer = get_missing_binarizer();
+    }
+    read_flat_codes(index.get(), f);
+    return index.release();
+}
+
+void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f) {
+    write_quantizer(*f, index->sdc);
+    write_number<uint64_t>(*f, index->nlist);
+    write_number<uint64_t>(*f, index->nprobe);
+    write_number<uint64_t>(*f, index->max_codes);
+    write_number<int32_t>(*f, index->parallel_mode);
+    write_number<uint8_t>(*f, index->quantizer_trains_alone);
+    write_bool(*f, index->by_residual);
+    write_bool(*f, index->learn_range);
+    write_bool(*f, index->is_trained);
+    write_bool(*f, index->binarizer);
+    write_number<idx_t>(*f, index->ntotal);
+    write_lists(*f, index->invlists, index->direct_map);
+}
+
+IndexIVFSDC* read_IndexIVFSDC(
+        IOReader* f,
+        faiss::Index* quantizer,
+        int io_flags) {
+    const SDCQuantizer sdc = read_quantizer(*f);
+    const auto nlist = read_number<uint64_t>(*f);
+    auto index = std::make_unique<IndexIVFSDC>(
+            quantizer, sdc.layout.plane_widths, nlist, sdc.metric_type, false);
+    index->sdc = sdc;
+    index->nprobe = read_number<uint64_t>(*f);
+    index->max_codes = read_number<uint64_t>(*f);
+    index->parallel_mode = read_number<int32_t>(*f);
+    index->quantizer_trains_alone =
+            read_number_in<uint8_t>(*f, "quantizer_trains_alone", 0, 2);
+    index->by_residual = read_bool(*f, "by_residual");
+    index->learn_range = read_bool(*f, "learn_range");
+    index->is_trained = read_bool(*f, "is_trained");
+    if (read_bool(*f, "whether there is a binarizer")) {
+        index->binarizer = get_missing_binarizer();
+    }
+    index->ntotal = read_number<idx_t>(*f);
+    std::unique_ptr<faiss::InvertedLists> lists = read_lists(
+            *f,
+            {nlist, index->code_size, index->ntotal},
+            index->direct_map,
+            io_flags);
+    index->invlists = lists.release();
+    index->own_invlists = true;
+    return index.release();
+}
+
+void write_IndexBinarySDC(const IndexBinarySDC* index, IOWriter* f) {
+    write_number<int32_t>(*f, index->d);
+    write_number<int32_t>(*f, index->nbits);
+    write_number<int32_t>(*f, index->metric_type);
+    write_number<idx_t>(*f, index->ntotal);
+    write_array(*f, index->codes.data(), index->codes.size());
+}
+
+IndexBinarySDC* read_IndexBinarySDC(IOReader* f) {
+    const int d = read_number<int32_t>(*f);
+    const int nbits = read_number<int32_t>(*f);
+    auto index = std::make_unique<IndexBinarySDC>(d, nbits, read_metric(*f));
+    index->ntotal = read_ntotal(*f, index->code_size);
+    index->codes = get_payload(*f).take(index->ntotal * index->code_size);
+    return index.release();
+}
+
+void write_IndexBinaryIVFSDC(const IndexBinaryIVFSDC* index, IOWriter* f) {
+    write_number<int32_t>(*f, index->d);
+    write_number<int32_t>(*f, index->nbits);
+    write_number<int32_t>(*f, index->metric_type);
+    write_number<uint64_t>(*f, index->nlist);
+    write_number<uint64_t>(*f, index->nprobe);
+    write_number<uint64_t>(*f, index->max_codes);
+    write_bool(*f, index->is_trained);
+    write_number<idx_t>(*f, index->ntotal);
+    write_lists(*f, index->invlists, index->direct_map);
+}
+
+IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
+        IOReader* f,
+        faiss::IndexBinary* quantizer,
+        int io_flags) {
+    const auto d =
+            read_number_in<int32_t>(*f, "d", 8, PlaneLayout::max_dim * 8);
+    const int nbits = read_number<int32_t>(*f);
+    const faiss::MetricType metric = read_metric(*f);
+    const auto nlist = read_number<uint64_t>(*f);
+    auto index = std::make_unique<IndexBinaryIVFSDC>(
+            quantizer, d, nlist, nbits, metric, false);
+    index->nprobe = read_number<uint64_t>(*f);
+    index->max_codes = read_number<uint64_t>(*f);
+    index->is_trained = read_bool(*f, "is_trained");
+    index->ntotal = read_number<idx_t>(*f);
+    std::unique_ptr<faiss::InvertedLists> lists = read_lists(
+            *f,
+            {nlist, size_t(index->code_size), index->ntotal},
+            index->direct_map,
+            io_flags);
+    index->invlists = lists.release();
+    index->own_invlists = true;
+    return index.release();
+}
+
+} // namespace faiss_bebr

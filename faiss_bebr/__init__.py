@@ -16,6 +16,7 @@ from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
     IndexBinarySDC,
+    IndexIVFSDC,
     IndexSDC,
     Scale_cosine,
     Scale_least_squares,
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BinarizerTransform",
     "IndexBinarySDC",
+    "IndexIVFSDC",
     "IndexSDC",
     "Scale_cosine",
     "Scale_least_squares",

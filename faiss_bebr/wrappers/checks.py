@@ -36,6 +36,22 @@ def check_matrix(name: str, x: Any, width: int, what: str) -> None:
         )
 
 
+def check_shape(name: str, x: Any, shape: tuple[int, ...]) -> None:
+    """Raise unless `x` is an array of integers or numbers of that shape.
+
+    Raises
+    ------
+    TypeError
+        If it is no array.
+    ValueError
+        If its shape is another one.
+    """
+    if not hasattr(x, "shape"):
+        raise TypeError(f"{name} must be an array, got {type(x).__name__}")
+    if tuple(x.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(x.shape)}")
+
+
 def check_positive(name: str, value: Any) -> None:
     """Raise unless `value` is an integer of at least 1.
 

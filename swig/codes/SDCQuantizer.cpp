@@ -2,6 +2,7 @@
 
 #include "codes/check_arguments.h"
 #include "codes/float16.h"
+#include "transform/BinarizerTransform.h"
 
 #include <faiss/impl/FaissAssert.h>
 
@@ -25,12 +26,42 @@ SDCQuantizer::SDCQuantizer(
     query_offset.assign(dim(), 0.0f);
 }
 
+namespace {
+
+std::vector<int> first_planes(const BinarizerTransform& binarizer, int nbits) {
+    const std::vector<int>& widths = binarizer.layout.plane_widths;
+    FAISS_THROW_IF_NOT_FMT(
+            nbits >= 1 && nbits <= int(widths.size()),
+            "nbits must be in 1..%zd, the binarizer's, got %d",
+            widths.size(),
+            nbits);
+    return std::vector<int>(widths.begin(), widths.begin() + nbits);
+}
+
+} // namespace
+
+SDCQuantizer::SDCQuantizer(
+        const BinarizerTransform& binarizer,
+        int nbits,
+        faiss::MetricType metric)
+        : SDCQuantizer(first_planes(binarizer, nbits), metric) {
+    if (metric == METRIC_INNER_PRODUCT && layout == binarizer.layout) {
+        scale_type = Scale_cosine;
+    }
+}
+
 void SDCQuantizer::set_query_map(
         const std::vector<float>& weight,
         const std::vector<float>& offset) {
     check_query_map(dim(), weight, offset);
     query_weight = weight;
     query_offset = offset;
+}
+
+void SDCQuantizer::take_query_map(const BinarizerTransform& binarizer) {
+    FAISS_THROW_IF_NOT_MSG(
+            binarizer.is_trained, "train the binarizer before the index");
+    set_query_map(binarizer.query_weight, binarizer.query_offset);
 }
 
 void SDCQuantizer::train_range(size_t n, const float* x) {

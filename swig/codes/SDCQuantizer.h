@@ -10,6 +10,8 @@
 
 namespace faiss_bebr {
 
+struct BinarizerTransform;
+
 /** How SDCQuantizer chooses the scale s of a document y with the quantized
  * values v = V * layout.unit(). Products and norms are weighted by
  * query_weight.
@@ -63,6 +65,13 @@ struct SDCQuantizer {
             const std::vector<int>& plane_widths,
             faiss::MetricType metric);
 
+    /// the first nbits planes of a binarizer's code, with the ScaleType for
+    /// these; without its query map, see take_query_map()
+    SDCQuantizer(
+            const BinarizerTransform& binarizer,
+            int nbits,
+            faiss::MetricType metric);
+
     int dim() const {
         return layout.dim();
     }
@@ -76,6 +85,10 @@ struct SDCQuantizer {
     void set_query_map(
             const std::vector<float>& weight,
             const std::vector<float>& offset);
+
+    /// the query map of the binarizer that makes the codes; throws if it is
+    /// not trained
+    void take_query_map(const BinarizerTransform& binarizer);
 
     /** Sets the range so that the grid has the least squared error for Gaussian
      * values of the mean square of x.

@@ -22,40 +22,25 @@ namespace faiss_bebr {
 using faiss::METRIC_INNER_PRODUCT;
 using faiss::METRIC_L2;
 
-IndexSDC::IndexSDC(
-        const std::vector<int>& plane_widths,
-        faiss::MetricType metric)
-        : sdc(plane_widths, metric) {
+IndexSDC::IndexSDC(const SDCQuantizer& sdc_in) : sdc(sdc_in) {
     d = sdc.dim();
-    metric_type = metric;
+    metric_type = sdc.metric_type;
     code_size = sdc.code_size();
 }
 
+IndexSDC::IndexSDC(
+        const std::vector<int>& plane_widths,
+        faiss::MetricType metric)
+        : IndexSDC(SDCQuantizer(plane_widths, metric)) {}
+
 IndexSDC::IndexSDC(int m, int nbits, faiss::MetricType metric)
         : IndexSDC(PlaneLayout::uniform(m, nbits).plane_widths, metric) {}
-
-namespace {
-
-std::vector<int> first_planes(const BinarizerTransform& binarizer, int nbits) {
-    const std::vector<int>& widths = binarizer.layout.plane_widths;
-    FAISS_THROW_IF_NOT_FMT(
-            nbits >= 1 && nbits <= int(widths.size()),
-            "nbits must be in 1..%zd, the binarizer's, got %d",
-            widths.size(),
-            nbits);
-    return std::vector<int>(widths.begin(), widths.begin() + nbits);
-}
-
-} // namespace
 
 IndexSDC::IndexSDC(
         const BinarizerTransform& binarizer_in,
         int nbits,
         faiss::MetricType metric)
-        : IndexSDC(first_planes(binarizer_in, nbits), metric) {
-    if (metric == METRIC_INNER_PRODUCT && sdc.layout == binarizer_in.layout) {
-        sdc.scale_type = Scale_cosine;
-    }
+        : IndexSDC(SDCQuantizer(binarizer_in, nbits, metric)) {
     binarizer = &binarizer_in;
     is_trained = false;
     if (binarizer->is_trained) {
@@ -87,9 +72,7 @@ void IndexSDC::train(idx_t n, const float* x) {
         is_trained = true;
         return;
     }
-    FAISS_THROW_IF_NOT_MSG(
-            binarizer->is_trained, "train the binarizer before the index");
-    set_query_map(binarizer->query_weight, binarizer->query_offset);
+    sdc.take_query_map(*binarizer);
     binarizer = nullptr;
     is_trained = true;
 }

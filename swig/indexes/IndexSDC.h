@@ -119,6 +119,9 @@ struct IndexSDC : faiss::IndexFlatCodes {
      * @param q  output, size n * d; for METRIC_L2 it is divided by the weights
      */
     void quantize_queries(idx_t n, const float* x, float* q) const;
+
+   private:
+    explicit IndexSDC(const SDCQuantizer& sdc);
 };
 
 } // namespace faiss_bebr

@@ -13,27 +13,57 @@ float key_to_distance(faiss::MetricType metric_type, float key) {
     return metric_type == faiss::METRIC_L2 ? std::max(key, 0.0f) : -key;
 }
 
-LevelQueries::LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x)
-        : levels(n * sdc.dim()), step(n), shift(n), norm(n) {
+namespace {
+
+/** Query i of x after the query map; throws if it overflows there.
+ * @param mapped  output, size d
+ * @return        the largest absolute value
+ */
+float map_query(
+        const SDCQuantizer& sdc,
+        const float* x,
+        size_t i,
+        std::vector<float>& mapped) {
+    const float* y = x + i * sdc.dim();
+    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
+    float max_abs = 0;
+    for (int j = 0; j < sdc.dim(); j++) {
+        mapped[j] = sdc.query_weight[j] * y[j];
+        if (!is_l2) {
+            mapped[j] += sdc.query_offset[j];
+        }
+        max_abs = std::max(max_abs, std::fabs(mapped[j]));
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            std::isfinite(max_abs), "x[%zd] overflows in the query's map", i);
+    return max_abs;
+}
+
+} // namespace
+
+void check_queries(const SDCQuantizer& sdc, size_t n, const float* x) {
+    check_finite(n, sdc.dim(), x);
+    std::vector<float> mapped(sdc.dim());
+    for (size_t i = 0; i < n; i++) {
+        map_query(sdc, x, i, mapped);
+    }
+}
+
+LevelQueries::LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x) {
+    set(sdc, n, x);
+}
+
+void LevelQueries::set(const SDCQuantizer& sdc, size_t n, const float* x) {
     const int d = sdc.dim();
     const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
     check_finite(n, d, x);
+    levels.assign(n * d, 0);
+    step.assign(n, 0);
+    shift.assign(n, 0);
+    bias.assign(n, 0);
     std::vector<float> mapped(d);
     for (size_t i = 0; i < n; i++) {
-        const float* y = x + i * d;
-        float max_abs = 0;
-        for (int j = 0; j < d; j++) {
-            mapped[j] = sdc.query_weight[j] * y[j];
-            if (!is_l2) {
-                mapped[j] += sdc.query_offset[j];
-            }
-            max_abs = std::max(max_abs, std::fabs(mapped[j]));
-        }
-        FAISS_THROW_IF_NOT_FMT(
-                std::isfinite(max_abs),
-                "x[%zd] overflows in the query's map",
-                i);
-        step[i] = max_abs / 127;
+        step[i] = map_query(sdc, x, i, mapped) / 127;
         if (step[i] == 0) {
             continue; // zero or denormal: all levels are 0
         }
@@ -45,7 +75,7 @@ LevelQueries::LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x)
             shift[i] += row[j] * sdc.layout.level_base[j];
             if (is_l2 && sdc.query_weight[j] > 0) {
                 const float q = step[i] * row[j];
-                norm[i] += q * q / sdc.query_weight[j];
+                bias[i] += q * q / sdc.query_weight[j];
             }
         }
     }
@@ -72,7 +102,7 @@ FloatKey LevelQueries::key(
     return {doc_scale,
             doc_bias,
             sign * sdc.layout.unit() * step[i],
-            norm[i],
+            bias[i],
             shift[i]};
 }
 

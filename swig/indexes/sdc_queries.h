@@ -15,10 +15,19 @@ struct LevelQueries {
     std::vector<float> step;    ///< n
     /// sum of levels * level_base, what turns dots into <levels, V>; size n
     std::vector<int32_t> shift;
-    /// squared norm in the metric of the weights, zeros for the inner product
-    std::vector<float> norm;
+    /// what a query adds to all its keys: its squared norm in the metric of the
+    /// weights, zero for the inner product; size n
+    std::vector<float> bias;
 
+    LevelQueries() = default;
+
+    /// see set()
     LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x);
+
+    /** Level-quantize other queries; throws as check_queries() does.
+     * @param x  size n * d
+     */
+    void set(const SDCQuantizer& sdc, size_t n, const float* x);
 
     /** The queries that the levels stand for.
      * @param q  output, size n * d; for METRIC_L2 it is divided by the weights
@@ -43,6 +52,9 @@ struct LevelQueries {
             float doc_scale,
             float doc_norm) const;
 };
+
+/// throws for queries that are not finite or overflow in the query map
+void check_queries(const SDCQuantizer& sdc, size_t n, const float* x);
 
 /// the distance that a key stands for; rounding may leave the square of a
 /// distance just below 0

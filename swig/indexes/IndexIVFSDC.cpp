@@ -1,0 +1,415 @@
+#include "indexes/IndexIVFSDC.h"
+
+#include "codes/check_arguments.h"
+#include "indexes/ivf_entries.h"
+#include "indexes/parallel_for.h"
+#include "indexes/sdc_queries.h"
+#include "transform/BinarizerTransform.h"
+
+#include <faiss/impl/FaissAssert.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <typeinfo>
+
+namespace faiss_bebr {
+
+using faiss::InvertedLists;
+using faiss::METRIC_L2;
+
+namespace {
+
+/// what the base class does not check before it uses it
+faiss::Index* check_quantizer(faiss::Index* quantizer, int d, size_t nlist) {
+    FAISS_THROW_IF_NOT_MSG(quantizer, "the quantizer must not be null");
+    FAISS_THROW_IF_NOT_FMT(
+            quantizer->d == d,
+            "the quantizer has d = %d, but codes have %d dimensions",
+            quantizer->d,
+            d);
+    FAISS_THROW_IF_NOT_MSG(nlist > 0, "nlist must be positive");
+    return quantizer;
+}
+
+/// @param d  any size_t, as callers come with FAISS's type
+std::vector<int> uniform_widths(size_t d, int nbits) {
+    FAISS_THROW_IF_NOT_FMT(
+            d <= size_t(PlaneLayout::max_dim),
+            "d must be a plane's width, at most %d, got %zd",
+            PlaneLayout::max_dim,
+            d);
+    return PlaneLayout::uniform(int(d), nbits).plane_widths;
+}
+
+} // namespace
+
+IndexIVFSDC::IndexIVFSDC(
+        faiss::Index* quantizer_in,
+        const SDCQuantizer& sdc_in,
+        size_t nlist_in,
+        bool own_invlists_in)
+        : IndexIVF(
+                  check_quantizer(quantizer_in, sdc_in.dim(), nlist_in),
+                  sdc_in.dim(),
+                  nlist_in,
+                  sdc_in.code_size(),
+                  sdc_in.metric_type,
+                  own_invlists_in),
+          sdc(sdc_in) {
+    by_residual = false;
+}
+
+IndexIVFSDC::IndexIVFSDC(
+        faiss::Index* quantizer_in,
+        size_t d_in,
+        size_t nlist_in,
+        int nbits,
+        faiss::MetricType metric,
+        bool own_invlists_in)
+        : IndexIVFSDC(
+                  quantizer_in,
+                  SDCQuantizer(uniform_widths(d_in, nbits), metric),
+                  nlist_in,
+                  own_invlists_in) {}
+
+IndexIVFSDC::IndexIVFSDC(
+        faiss::Index* quantizer_in,
+        const std::vector<int>& plane_widths,
+        size_t nlist_in,
+        faiss::MetricType metric,
+        bool own_invlists_in)
+        : IndexIVFSDC(
+                  quantizer_in,
+                  SDCQuantizer(plane_widths, metric),
+                  nlist_in,
+                  own_invlists_in) {}
+
+IndexIVFSDC::IndexIVFSDC(
+        faiss::Index* quantizer_in,
+        const BinarizerTransform& binarizer_in,
+        int nbits,
+        size_t nlist_in,
+        faiss::MetricType metric,
+        bool own_invlists_in)
+        : IndexIVFSDC(
+                  quantizer_in,
+                  SDCQuantizer(binarizer_in, nbits, metric),
+                  nlist_in,
+                  own_invlists_in) {
+    if (binarizer_in.is_trained) {
+        sdc.take_query_map(binarizer_in);
+    } else {
+        binarizer = &binarizer_in;
+        is_trained = false;
+    }
+}
+
+void IndexIVFSDC::set_query_map(
+        const std::vector<float>& weight,
+        const std::vector<float>& offset) {
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes belong to the present query map");
+    sdc.set_query_map(weight, offset);
+}
+
+void IndexIVFSDC::set_scale_type(ScaleType type) {
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes have the present type of scale");
+    FAISS_THROW_IF_NOT_MSG(
+            !(by_residual && type == Scale_cosine),
+            "residuals differ in length, which Scale_cosine does not keep");
+    sdc.scale_type = type;
+}
+
+void IndexIVFSDC::check_ready() const {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    FAISS_THROW_IF_NOT_MSG(quantizer, "the quantizer must not be null");
+    FAISS_THROW_IF_NOT_MSG(invlists, "the index has no inverted lists");
+    FAISS_THROW_IF_NOT_MSG(
+            invlists->code_size == code_size,
+            "inverted lists with packed codes are not supported");
+}
+
+/// @param lowest  0, or -1 if entries may have no list
+void IndexIVFSDC::check_list_nos(idx_t n, const idx_t* list_nos, idx_t lowest)
+        const {
+    FAISS_THROW_IF_NOT_MSG(n == 0 || list_nos, "no list numbers are given");
+    for (idx_t i = 0; i < n; i++) {
+        FAISS_THROW_IF_NOT_FMT(
+                list_nos[i] >= lowest && list_nos[i] < idx_t(nlist),
+                "list number %zd of vector %zd is not in %zd..%zd",
+                size_t(list_nos[i]),
+                size_t(i),
+                size_t(lowest),
+                nlist - 1);
+    }
+}
+
+/************************ training and codes *************************/
+
+void IndexIVFSDC::train(idx_t n, const float* x) {
+    FAISS_THROW_IF_NOT_MSG(
+            !binarizer || binarizer->is_trained,
+            "train the binarizer before the index");
+    check_finite(n, d, x);
+    if (by_residual && sdc.scale_type == Scale_cosine) {
+        set_scale_type(Scale_unbiased);
+    }
+    IndexIVF::train(n, x);
+}
+
+void IndexIVFSDC::train_encoder(
+        idx_t n,
+        const float* x,
+        const idx_t* /* assign */) {
+    if (binarizer) {
+        sdc.take_query_map(*binarizer);
+        binarizer = nullptr;
+    }
+    if (by_residual || learn_range) {
+        sdc.train_range(n, x);
+    }
+}
+
+idx_t IndexIVFSDC::train_encoder_num_vectors() const {
+    return by_residual || learn_range ? 100000 : 0;
+}
+
+void IndexIVFSDC::encode_vectors(
+        idx_t n,
+        const float* x,
+        const idx_t* list_nos,
+        uint8_t* codes,
+        bool include_listno) const {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    FAISS_THROW_IF_NOT_MSG(
+            !by_residual || sdc.range != 1,
+            "train the index after by_residual is set");
+    check_finite(n, d, x);
+    check_list_nos(n, list_nos, include_listno ? 0 : -1);
+    const size_t prefix = include_listno ? coarse_code_size() : 0;
+    // what is worked on in between has the size of a part of x
+    constexpr idx_t max_part = 8192;
+    std::vector<float> residuals;
+    std::vector<uint8_t> bare;
+    for (idx_t i0 = 0; i0 < n; i0 += max_part) {
+        const idx_t part = std::min(max_part, n - i0);
+        const float* input = x + i0 * d;
+        if (by_residual) {
+            residuals.assign(part * d, 0.0f);
+            parallel_for(part, 1000, [&](idx_t i) {
+                if (list_nos[i0 + i] >= 0) {
+                    quantizer->compute_residual(
+                            x + (i0 + i) * d,
+                            residuals.data() + i * d,
+                            list_nos[i0 + i]);
+                }
+            });
+            input = residuals.data();
+        }
+        bare.resize(part * code_size);
+        sdc.compute_codes(input, bare.data(), part);
+        for (idx_t i = 0; i < part; i++) {
+            uint8_t* code = codes + (i0 + i) * (prefix + code_size);
+            if (prefix > 0) {
+                encode_listno(list_nos[i0 + i], code);
+            }
+            std::memcpy(code + prefix, bare.data() + i * code_size, code_size);
+        }
+    }
+}
+
+void IndexIVFSDC::decode_vectors(
+        idx_t n,
+        const uint8_t* codes,
+        const idx_t* list_nos,
+        float* x) const {
+    if (!by_residual) {
+        sdc.decode(codes, x, n);
+        return;
+    }
+    check_list_nos(n, list_nos, 0);
+    sdc.decode(codes, x, n);
+    parallel_for(n, 1000, [&](idx_t i) {
+        std::vector<float> centroid(d);
+        quantizer->reconstruct(list_nos[i], centroid.data());
+        for (int j = 0; j < d; j++) {
+            x[i * d + j] += centroid[j];
+        }
+    });
+}
+
+/** Take codes with list numbers apart; throws for a wrong list number.
+ * @param list_nos  output, size n
+ * @param codes     output, size n * code_size
+ */
+void IndexIVFSDC::split_list_nos(
+        idx_t n,
+        const uint8_t* bytes,
+        idx_t* list_nos,
+        uint8_t* codes) const {
+    const size_t prefix = coarse_code_size();
+    for (idx_t i = 0; i < n; i++) {
+        const uint8_t* code = bytes + i * (prefix + code_size);
+        list_nos[i] = decode_listno(code);
+        std::memcpy(codes + i * code_size, code + prefix, code_size);
+    }
+}
+
+void IndexIVFSDC::sa_decode(idx_t n, const uint8_t* bytes, float* x) const {
+    std::vector<idx_t> list_nos(n);
+    std::vector<uint8_t> codes(n * code_size);
+    split_list_nos(n, bytes, list_nos.data(), codes.data());
+    decode_vectors(n, codes.data(), list_nos.data(), x);
+}
+
+void IndexIVFSDC::quantize_queries(
+        idx_t n,
+        const float* x,
+        float* q,
+        const idx_t* list_nos) const {
+    if (!by_residual || metric_type != METRIC_L2) {
+        LevelQueries(sdc, n, x).decode(sdc, q);
+        return;
+    }
+    check_list_nos(n, list_nos, 0);
+    std::vector<float> residuals(n * d);
+    quantizer->compute_residual_n(n, x, residuals.data(), list_nos);
+    LevelQueries(sdc, n, residuals.data()).decode(sdc, q);
+    std::vector<float> centroid(d);
+    for (idx_t i = 0; i < n; i++) {
+        quantizer->reconstruct(list_nos[i], centroid.data());
+        for (int j = 0; j < d; j++) {
+            q[i * d + j] += centroid[j];
+        }
+    }
+}
+
+/***************************** changes *******************************/
+
+void IndexIVFSDC::add_with_ids(idx_t n, const float* x, const idx_t* xids) {
+    check_ready();
+    check_finite(n, d, x);
+    IndexIVF::add_with_ids(n, x, xids);
+}
+
+void IndexIVFSDC::add_core(
+        idx_t n,
+        const float* x,
+        const idx_t* xids,
+        const idx_t* precomputed_idx,
+        void* inverted_list_context) {
+    check_ready();
+    std::vector<uint8_t> codes(n * code_size);
+    encode_vectors(n, x, precomputed_idx, codes.data());
+    add_entries(
+            *invlists,
+            direct_map,
+            ntotal,
+            n,
+            precomputed_idx,
+            xids,
+            codes.data(),
+            inverted_list_context);
+    ntotal += n;
+    if (verbose) {
+        std::printf("    added %zd vectors\n", size_t(n));
+        std::fflush(stdout);
+    }
+}
+
+void IndexIVFSDC::add_sa_codes(
+        idx_t n,
+        const uint8_t* codes,
+        const idx_t* xids) {
+    check_ready();
+    std::vector<idx_t> list_nos(n);
+    std::vector<uint8_t> bare(n * code_size);
+    split_list_nos(n, codes, list_nos.data(), bare.data());
+    add_entries(
+            *invlists,
+            direct_map,
+            ntotal,
+            n,
+            list_nos.data(),
+            xids,
+            bare.data());
+    ntotal += n;
+}
+
+void IndexIVFSDC::reset() {
+    FAISS_THROW_IF_NOT_MSG(invlists, "the index has no inverted lists");
+    IndexIVF::reset();
+}
+
+size_t IndexIVFSDC::remove_ids(const faiss::IDSelector& sel) {
+    check_ready();
+    const size_t nremove = remove_entries(*invlists, direct_map, sel);
+    ntotal -= nremove;
+    return nremove;
+}
+
+void IndexIVFSDC::update_vectors(int nv, const idx_t* idx, const float* v) {
+    check_ready();
+    FAISS_THROW_IF_NOT_MSG(
+            !direct_map.no(), "updating vectors needs a direct map");
+    for (int i = 0; i < nv; i++) {
+        direct_map.get(idx[i]); // throws for an id that is not there
+    }
+    check_finite(nv, d, v);
+    std::vector<idx_t> list_nos(nv);
+    quantizer->assign(nv, v, list_nos.data());
+    check_list_nos(nv, list_nos.data(), 0);
+    std::vector<uint8_t> codes(nv * code_size);
+    encode_vectors(nv, v, list_nos.data(), codes.data());
+    update_entries(
+            *invlists, direct_map, nv, idx, list_nos.data(), codes.data());
+}
+
+void IndexIVFSDC::check_codec(const faiss::Index& otherIndex) const {
+    const auto* other = dynamic_cast<const IndexIVFSDC*>(&otherIndex);
+    FAISS_THROW_IF_NOT_MSG(
+            other && typeid(*this) == typeid(*other),
+            "the other index must be of the same type");
+    FAISS_THROW_IF_NOT_MSG(other != this, "the other index is this one");
+    sdc.check_compatible(other->sdc);
+    FAISS_THROW_IF_NOT_MSG(
+            by_residual == other->by_residual,
+            "one index has codes of residuals, the other has not");
+}
+
+void IndexIVFSDC::check_compatible_for_merge(
+        const faiss::Index& otherIndex) const {
+    check_codec(otherIndex);
+    check_ready();
+    static_cast<const IndexIVFSDC&>(otherIndex).check_ready();
+    IndexIVF::check_compatible_for_merge(otherIndex);
+}
+
+void IndexIVFSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
+    check_compatible_for_merge(otherIndex);
+    auto& other = static_cast<IndexIVFSDC&>(otherIndex);
+    move_entries(*invlists, *other.invlists, add_id);
+    ntotal += other.ntotal;
+    other.ntotal = 0;
+}
+
+void IndexIVFSDC::copy_subset_to(
+        faiss::IndexIVF& other,
+        InvertedLists::subset_type_t subset_type,
+        idx_t a1,
+        idx_t a2) const {
+    check_codec(other);
+    check_ready();
+    static_cast<const IndexIVFSDC&>(other).check_ready();
+    FAISS_THROW_IF_NOT_MSG(
+            other.direct_map.no(), "the other index has a direct map");
+    const bool divides = subset_type == InvertedLists::SUBSET_TYPE_ID_MOD ||
+            subset_type == InvertedLists::SUBSET_TYPE_INVLIST_FRACTION;
+    FAISS_THROW_IF_NOT_FMT(
+            !divides || a1 > 0, "a1 must be positive, got %zd", size_t(a1));
+    IndexIVF::copy_subset_to(other, subset_type, a1, a2);
+}
+
+} // namespace faiss_bebr

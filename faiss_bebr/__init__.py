@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from faiss_bebr import trainer_hook as _trainer_hook
 from faiss_bebr import wrappers as _wrappers  # noqa: F401
 from faiss_bebr.factory import index_binary_factory, index_factory
+from faiss_bebr.mapped_vectors import map_vectors
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
     IndexBinarySDC,
     IndexIVFSDC,
+    IndexMappedVectors,
     IndexSDC,
     Scale_cosine,
     Scale_least_squares,
@@ -34,6 +36,7 @@ __all__ = [
     "BinarizerTransform",
     "IndexBinarySDC",
     "IndexIVFSDC",
+    "IndexMappedVectors",
     "IndexSDC",
     "Scale_cosine",
     "Scale_least_squares",
@@ -41,6 +44,7 @@ __all__ = [
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
+    "map_vectors",
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__

@@ -6,9 +6,11 @@ FAISS's own handlers do it; on top of them come our checks.
 from faiss_bebr.wrappers.binarizer_transform import handle_BinarizerTransform
 from faiss_bebr.wrappers.index_binary_sdc import handle_IndexBinarySDC
 from faiss_bebr.wrappers.index_ivf_sdc import handle_IndexIVFSDC
+from faiss_bebr.wrappers.index_mapped_vectors import handle_IndexMappedVectors
 from faiss_bebr.wrappers.index_sdc import handle_IndexSDC
 
 handle_BinarizerTransform()
 handle_IndexBinarySDC()
 handle_IndexSDC()
 handle_IndexIVFSDC()
+handle_IndexMappedVectors()

@@ -1,5 +1,4 @@
 #include "kernels/levels.h"
-#include "kernels/norms.h"
 
 #include <cstring>
 
@@ -68,6 +67,87 @@ void level_sums(
             }
         }
     }
+}
+
+/// level of dimension i
+inline int level_of(const PlanesView& planes, const uint8_t* code, int i) {
+    int level = 0;
+    for (int t = 0; t < planes.nplanes && i < planes.plane_widths[t]; t++) {
+        const uint8_t* plane = code + planes.plane_offsets[t];
+        const int bit = (plane[i / 8] >> (i % 8)) & 1;
+        level |= bit << (planes.nplanes - 1 - t);
+    }
+    return level;
+}
+
+void code_dots(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        dots[k] = 0;
+        for (int i = 0; i < planes.dim; i++) {
+            dots[k] += query[i] * level_of(planes, codes[k], i);
+        }
+    }
+}
+
+/// @param term  of dimension i, given the values of both codes
+template <class Term>
+float sum_of_terms(
+        const PlanesView& planes,
+        const uint8_t* code_a,
+        const uint8_t* code_b,
+        const Term& term) {
+    float sums[64] = {0};
+    for (int i = 0; i < planes.dim; i++) {
+        const int base = planes.level_base[i];
+        const int a = 2 * level_of(planes, code_a, i) - base;
+        const int b = 2 * level_of(planes, code_b, i) - base;
+        sums[i % 64] += term(i, static_cast<float>(a), static_cast<float>(b));
+    }
+    for (int half = 32; half > 0; half /= 2) {
+        for (int j = 0; j < half; j++) {
+            sums[j] += sums[j + half];
+        }
+    }
+    return sums[0];
+}
+
+float code_norm(
+        const PlanesView& planes,
+        const float* weight,
+        const uint8_t* code) {
+    return sum_of_terms(planes, code, code, [=](int i, float v, float) {
+        return weight[i] * (v * v);
+    });
+}
+
+float code_product(
+        const PlanesView& planes,
+        const float* weight,
+        const float* offset,
+        float scale_a,
+        const uint8_t* code_a,
+        const uint8_t* code_b) {
+    return sum_of_terms(planes, code_a, code_b, [=](int i, float a, float b) {
+        return (weight[i] * (scale_a * a) + offset[i]) * b;
+    });
+}
+
+float code_l2sqr(
+        const PlanesView& planes,
+        const float* weight,
+        float scale_a,
+        const uint8_t* code_a,
+        float scale_b,
+        const uint8_t* code_b) {
+    return sum_of_terms(planes, code_a, code_b, [=](int i, float a, float b) {
+        const float x = scale_a * a - scale_b * b;
+        return weight[i] * (x * x);
+    });
 }
 
 void hamming(
@@ -142,7 +222,10 @@ const SDCKernels plain_kernels = {
         unpack_group,
         dots,
         level_sums,
-        norms,
+        code_dots,
+        code_norm,
+        code_product,
+        code_l2sqr,
         hamming,
         collect_float,
         collect_int};

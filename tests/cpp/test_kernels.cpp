@@ -1,9 +1,9 @@
 // The kernels of every instruction set that this processor has, called through
 // their tables and compared bit for bit with the definitions in SDCKernels.h.
 
+#include "all_kernels.h"
 #include "check.h"
 #include "codes/PlaneLayout.h"
-#include "kernels/levels.h"
 #include "test_data.h"
 
 #include <climits>
@@ -13,42 +13,9 @@
 
 using namespace faiss_bebr;
 using test::Exact;
+using test::get_all_kernels;
+using test::make_bytes;
 using test::Note;
-
-static std::vector<SDCKernels> get_all_kernels() {
-    std::vector<SDCKernels> all = {plain_kernels};
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2")) {
-        all.push_back(avx2_kernels);
-    }
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
-        all.push_back(avx512_kernels);
-        if (__builtin_cpu_supports("avx512vnni")) {
-            all.push_back(avx512_kernels);
-            all.back().name = "AVX512 with VNNI";
-            all.back().dots = get_avx512_vnni_dots();
-        }
-        if (__builtin_cpu_supports("avx512vpopcntdq")) {
-            all.push_back(avx512_kernels);
-            all.back().name = "AVX512 with VPOPCNTDQ";
-            all.back().hamming = get_avx512_vpopcntdq_hamming();
-        }
-    }
-#endif
-    return all;
-}
-
-/// 0: random, 1: no bits, 2: all bits
-static std::vector<uint8_t> make_bytes(
-        test::Random& random,
-        size_t n,
-        int kind) {
-    return kind == 0 ? random.bytes(n)
-                     : std::vector<uint8_t>(n, kind == 1 ? 0 : 0xff);
-}
 
 static void check_unpack(const PlaneLayout& layout, size_t n, int kind) {
     test::Random random(static_cast<uint32_t>(n));
@@ -239,37 +206,6 @@ TEST(dots_of_alternating_levels) {
         }
         check_dots(dim, 6, 4, queries, levels);
     }
-}
-
-static void check_norms(const PlaneLayout& layout, test::Random& random) {
-    const int dim = layout.dim();
-    const Note note("dim", dim, "planes", layout.nplanes());
-    Exact<uint8_t> levels(random.bytes(kGroup * dim));
-    Exact<int> base(layout.level_base);
-    Exact<float> weight(random.normal(dim));
-    std::vector<float> expected(kGroup, 0.0f);
-    for (int i = 0; i < dim; i++) {
-        for (size_t k = 0; k < kGroup; k++) {
-            const int level = levels[i / 4 * 64 + 4 * k + i % 4];
-            const float value = static_cast<float>(2 * level - base[i]);
-            expected[k] += weight[i] * (value * value);
-        }
-    }
-    for (const SDCKernels& kernels : get_all_kernels()) {
-        const Note name("kernels", kernels.name);
-        Exact<float> norms(kGroup);
-        kernels.norms(
-                dim, levels.data(), base.data(), weight.data(), norms.data());
-        CHECK(std::memcmp(norms.data(), expected.data(), 4 * kGroup) == 0);
-    }
-}
-
-TEST(norms_in_the_order_of_dimensions) {
-    test::Random random(9);
-    for (const std::vector<int>& widths : test::get_plane_widths()) {
-        check_norms(PlaneLayout(widths), random);
-    }
-    check_norms(PlaneLayout({PlaneLayout::max_dim, 8}), random);
 }
 
 static void check_hamming(size_t nwords, size_t nq, size_t ngroups, int kind) {

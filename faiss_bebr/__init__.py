@@ -31,12 +31,14 @@ from faiss_bebr.index_io import (
     write_index_binary,
     write_VectorTransform,
 )
+from faiss_bebr.mapped_vectors import map_vectors
 from faiss_bebr.registration import register, unregister
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
     IndexBinaryIVFSDC,
     IndexBinarySDC,
     IndexIVFSDC,
+    IndexMappedVectors,
     IndexSDC,
     ParameterSpace,
     Scale_cosine,
@@ -56,6 +58,7 @@ __all__ = [
     "IndexBinaryIVFSDC",
     "IndexBinarySDC",
     "IndexIVFSDC",
+    "IndexMappedVectors",
     "IndexSDC",
     "ParameterSpace",
     "Scale_cosine",
@@ -83,6 +86,7 @@ __all__ = [
     "write_VectorTransform",
     "write_index",
     "write_index_binary",
+    "map_vectors",
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__

@@ -15,7 +15,6 @@
 namespace faiss_bebr {
 
 using faiss::InvertedLists;
-using faiss::METRIC_L2;
 
 namespace {
 
@@ -145,8 +144,6 @@ void IndexIVFSDC::check_list_nos(idx_t n, const idx_t* list_nos, idx_t lowest)
     }
 }
 
-/************************ training and codes *************************/
-
 void IndexIVFSDC::train(idx_t n, const float* x) {
     FAISS_THROW_IF_NOT_MSG(
             !binarizer || binarizer->is_trained,
@@ -262,8 +259,6 @@ void IndexIVFSDC::sa_decode(idx_t n, const uint8_t* bytes, float* x) const {
     split_list_nos(n, bytes, list_nos.data(), codes.data());
     decode_vectors(n, codes.data(), list_nos.data(), x);
 }
-
-/***************************** changes *******************************/
 
 void IndexIVFSDC::add_with_ids(idx_t n, const float* x, const idx_t* xids) {
     check_ready();

@@ -31,12 +31,14 @@ from faiss_bebr.index_io import (
     write_index_binary,
     write_VectorTransform,
 )
+from faiss_bebr.mapped_vectors import map_vectors
 from faiss_bebr.registration import register, unregister
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
     IndexBinaryIVFSDC,
     IndexBinarySDC,
     IndexIVFSDC,
+    IndexMappedVectors,
     IndexSDC,
     ParameterSpace,
     Scale_cosine,
@@ -56,6 +58,7 @@ __all__ = [
     "IndexBinaryIVFSDC",
     "IndexBinarySDC",
     "IndexIVFSDC",
+    "IndexMappedVectors",
     "IndexSDC",
     "ParameterSpace",
     "Scale_cosine",
@@ -71,6 +74,7 @@ __all__ = [
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
+    "map_vectors",
     "read_VectorTransform",
     "read_index",
     "read_index_binary",

@@ -29,10 +29,9 @@ void SDCBlock::load(const idx_t* ids, size_t n) {
             rows[k] = codes + ids[j + k] * code_size;
             scale[j + k] = sdc.get_scale(rows[k]);
         }
-        uint8_t* group = levels.data() + j * sdc.dim();
-        kernels.unpack_group(view, rows, nrows, group);
-        if (!norm.empty()) {
-            get_decoded_norms(sdc, group, scale.data() + j, norm.data() + j);
+        kernels.unpack_group(view, rows, nrows, levels.data() + j * sdc.dim());
+        for (size_t k = 0; !norm.empty() && k < nrows; k++) {
+            norm[j + k] = get_decoded_norm(sdc, kernels, rows[k], scale[j + k]);
         }
     }
 }

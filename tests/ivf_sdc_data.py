@@ -12,6 +12,7 @@ import faiss_bebr
 
 L2, IP = faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT
 NLIST = 13
+D = 32
 
 
 def make_ivf(
@@ -56,6 +57,20 @@ def decode_all(index: Any) -> tuple[np.ndarray, np.ndarray]:
     return index.reconstruct_n(), list_nos
 
 
+def get_entries(index) -> dict[int, tuple[int, bytes]]:
+    """List number and code of each id; fails if an id is there twice."""
+    entries = {}
+    lists = index.invlists
+    for list_no in range(index.nlist):
+        size = lists.list_size(list_no)
+        ids = faiss.rev_swig_ptr(lists.get_ids(list_no), size)
+        codes = faiss.rev_swig_ptr(lists.get_codes(list_no), size * index.code_size)
+        for i, code in zip(ids, codes.reshape(-1, index.code_size), strict=True):
+            assert i not in entries
+            entries[int(i)] = (list_no, code.tobytes())
+    return entries
+
+
 def nearest_lists(index: Any, queries: np.ndarray, nprobe: int) -> np.ndarray:
     return index.quantizer.search(queries, nprobe)[1]
 
@@ -81,3 +96,35 @@ def assert_same_neighbors(ours, theirs) -> None:
             assert set(I[q][same]) == set(I_other[q][same])
         valid = I[q][I[q] >= 0]
         assert len(set(valid)) == len(valid) <= k
+
+
+def make_clusters() -> np.ndarray:
+    """(900, D) float32 in clusters."""
+    rng = np.random.default_rng(3)
+    centres = rng.standard_normal((30, D))
+    x = centres[rng.integers(0, 30, 900)] + 0.4 * rng.standard_normal((900, D))
+    return x.astype(np.float32)
+
+
+def make_quantizer(kind: str):
+    if kind == "L2":
+        return faiss.IndexFlatL2(D)
+    if kind == "IP":
+        return faiss.IndexFlatIP(D)
+    if kind == "HNSW":
+        return faiss.IndexHNSWFlat(D, 8)
+    return faiss_bebr.IndexSDC(D, 8, L2)
+
+
+def make_binarizer(widths=(D, D, D)) -> faiss_bebr.BinarizerTransform:
+    rng = np.random.default_rng(8)
+    binarizer = faiss_bebr.BinarizerTransform(48, list(widths))
+    weight, offset = rng.random(widths[0]), rng.standard_normal(widths[0])
+    binarizer.set_query_map(weight, offset)
+    return binarizer
+
+
+def make_trained() -> faiss_bebr.BinarizerTransform:
+    binarizer = make_binarizer()
+    binarizer.is_trained = True
+    return binarizer

@@ -14,12 +14,31 @@ from faiss_bebr import trainer_hook as _trainer_hook
 from faiss_bebr import wrappers as _wrappers  # noqa: F401
 from faiss_bebr.binarizers import register_binarizer, unregister_binarizer
 from faiss_bebr.factory import index_binary_factory, index_factory
+from faiss_bebr.index_io import (
+    clone_binary_index,
+    clone_index,
+    deserialize_index,
+    deserialize_index_binary,
+    downcast_index,
+    downcast_IndexBinary,
+    downcast_VectorTransform,
+    read_index,
+    read_index_binary,
+    read_VectorTransform,
+    serialize_index,
+    serialize_index_binary,
+    write_index,
+    write_index_binary,
+    write_VectorTransform,
+)
+from faiss_bebr.mapped_vectors import map_vectors
 from faiss_bebr.registration import register, unregister
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
     IndexBinaryIVFSDC,
     IndexBinarySDC,
     IndexIVFSDC,
+    IndexMappedVectors,
     IndexSDC,
     ParameterSpace,
     Scale_cosine,
@@ -39,18 +58,35 @@ __all__ = [
     "IndexBinaryIVFSDC",
     "IndexBinarySDC",
     "IndexIVFSDC",
+    "IndexMappedVectors",
     "IndexSDC",
     "ParameterSpace",
     "Scale_cosine",
     "Scale_least_squares",
     "Scale_unbiased",
+    "clone_binary_index",
+    "clone_index",
+    "deserialize_index",
+    "deserialize_index_binary",
+    "downcast_IndexBinary",
+    "downcast_VectorTransform",
+    "downcast_index",
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
+    "map_vectors",
+    "read_VectorTransform",
+    "read_index",
+    "read_index_binary",
     "register",
     "register_binarizer",
+    "serialize_index",
+    "serialize_index_binary",
     "unregister",
     "unregister_binarizer",
+    "write_VectorTransform",
+    "write_index",
+    "write_index_binary",
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__

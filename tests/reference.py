@@ -79,8 +79,9 @@ def encode(
     weight: np.ndarray | None = None,
     *,
     scale: str = "unbiased",
+    value_range: float = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of IndexSDC.
+    """Codes of IndexSDC, of vectors that `value_range` brings to its grid.
 
     Returns
     -------
@@ -89,9 +90,9 @@ def encode(
     scale : ndarray
         Shape (n,), float16.
     """
+    levels = quantize(y.astype(np.float32) / np.float32(value_range), plane_widths)
     y = y.astype(np.float64)
     weight = np.ones(y.shape[1]) if weight is None else weight.astype(np.float64)
-    levels = quantize(y, plane_widths)
     v = values(levels, plane_widths)
     yv, yy, vv = ((weight * a * b).sum(axis=1) for a, b in ((y, v), (y, y), (v, v)))
     numerator, denominator = {

@@ -26,7 +26,12 @@ BUILD = runpy.run_path(str(ROOT / "build_flags.py"))
 CXX = os.environ.get("CXX", "g++")
 
 # tests that use what depends on the instruction set that FAISS has chosen
-INDEX_TESTS = ["test_index_binary_sdc", "test_index_sdc"]
+INDEX_TESTS = [
+    "test_index_binary_ivf_sdc",
+    "test_index_binary_sdc",
+    "test_index_ivf_sdc",
+    "test_index_sdc",
+]
 ALL_TESTS = sorted(path.stem for path in CPP_DIR.glob("test_*.cpp"))
 ALL_TESTS.remove("test_data")
 

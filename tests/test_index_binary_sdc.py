@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inputs import random_codes, selectors
 from reference import binary_distances, nearest
 
 import faiss_bebr
@@ -17,14 +18,6 @@ INT_MAX, INT_MIN = np.iinfo(np.int32).max, np.iinfo(np.int32).min
 # dimensions that fill registers and odd ones that fill none
 SHAPES = [(8, 1), (72, 1), (200, 1), (256, 1), (8, 8), (40, 3), (72, 2), (136, 8)]
 SHAPES += [(256, 2), (256, 4), (264, 7), (104, 5), (24, 6)]
-
-
-def random_codes(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
-    """Codes of which some are all zeros or all ones: the largest distances."""
-    codes = rng.integers(0, 256, (n, d // 8), dtype=np.uint8)
-    codes[: n // 50] = 255
-    codes[n // 50 : n // 25] = 0
-    return codes
 
 
 def make_index(m: int, nbits: int, metric: int, codes: np.ndarray):
@@ -117,27 +110,6 @@ def test_threads_do_not_change_results(nq, metric, nthreads, rng):
     D_ref, I_ref = nearest(expected, 30, largest=metric == IP)
     np.testing.assert_array_equal(D, D_ref)
     np.testing.assert_array_equal(I, I_ref)
-
-
-def selectors(ntotal: int) -> dict[str, faiss.IDSelector]:
-    """Every kind of selector; keeps references to what they point to."""
-    ids = np.arange(3, ntotal, 7)
-    bitmap = np.packbits(np.arange(ntotal) % 3 == 0, bitorder="little")
-    low = faiss.IDSelectorRange(0, ntotal // 2)
-    batch = faiss.IDSelectorBatch(ids)
-    return {
-        "range": faiss.IDSelectorRange(10, ntotal - 10),
-        "array": faiss.IDSelectorArray(ids),
-        "batch": batch,
-        "bitmap": faiss.IDSelectorBitmap(bitmap),
-        "not": faiss.IDSelectorNot(batch),
-        "all": faiss.IDSelectorAll(),
-        "and": faiss.IDSelectorAnd(low, batch),
-        "or": faiss.IDSelectorOr(low, batch),
-        "xor": faiss.IDSelectorXOr(low, batch),
-        "none": faiss.IDSelectorRange(0, 0),
-        "callback": faiss.PyCallbackIDSelector(lambda i: i % 4 == 1),
-    }
 
 
 @pytest.mark.parametrize("kind", list(selectors(100)))
@@ -413,6 +385,7 @@ def test_bad_constructor_arguments(arguments):
 
 def test_unknown_attributes_are_refused():
     index = faiss_bebr.IndexBinarySDC(128, 2)
-    with pytest.raises(AttributeError):
-        index.nbits = 4
+    for name in ("nbits", "layout", "use_heap"):
+        with pytest.raises(AttributeError):
+            setattr(index, name, 4)
     assert index.nbits == 2

@@ -18,13 +18,27 @@ PROGRAM = """
 
     kind, nq = sys.argv[1], int(sys.argv[2])
     rng = np.random.default_rng(0)
-    if kind == "binary":
+    if kind.startswith("binary"):
+        codes = rng.integers(0, 256, (30_000, 256), dtype=np.uint8)
         index = faiss_bebr.IndexBinarySDC(2048, 2)
-        index.add(rng.integers(0, 256, (30_000, 256), dtype=np.uint8))
+        if kind == "binary lists":
+            index.add(codes[:4])
+            index = faiss_bebr.IndexBinaryIVFSDC(index, 2048, 4, 2)
+            index.nprobe = 4
+        index.add(codes)
         queries = rng.integers(0, 256, (nq, 256), dtype=np.uint8)
     else:
-        index = faiss_bebr.IndexSDC(1024, 2)
-        index.add(rng.standard_normal((30_000, 1024), dtype=np.float32))
+        x = rng.standard_normal((30_000, 1024), dtype=np.float32)
+        if kind == "float":
+            index = faiss_bebr.IndexSDC(1024, 2)
+        else:
+            quantizer = faiss.IndexFlatL2(1024)
+            quantizer.add(x[:10])
+            index = faiss_bebr.IndexIVFSDC(quantizer, 1024, 10, 2)
+            index.nprobe = 10
+            # FAISS stops the thread that Python delivers signals to
+            faiss.omp_set_num_threads(1)
+        index.add(x)
         queries = rng.standard_normal((nq, 1024), dtype=np.float32)
     before = index.search(queries[:3], 5)
     print("ready", flush=True)
@@ -40,7 +54,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.parametrize("kind", ["binary", "float"])
+@pytest.mark.parametrize("kind", ["binary", "binary lists", "float", "ivf"])
 @pytest.mark.parametrize("nq", [4, 20_000])
 def test_interrupt(kind, nq):
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), kind, str(nq)]

@@ -37,7 +37,7 @@ def check_matrix(name: str, x: Any, width: int, what: str) -> None:
 
 
 def check_shape(name: str, x: Any, shape: tuple[int, ...]) -> None:
-    """Raise unless `x` is an array of integers or numbers of that shape.
+    """Raise unless `x` is an array of that shape.
 
     Raises
     ------

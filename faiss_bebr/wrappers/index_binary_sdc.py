@@ -9,7 +9,10 @@ from faiss import class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import IndexBinarySDC
-from faiss_bebr.wrappers.binary_methods import search_and_reconstruct
+from faiss_bebr.wrappers.binary_methods import (
+    refuse_unknown_attributes,
+    search_and_reconstruct,
+)
 from faiss_bebr.wrappers.checks import (
     add_checks,
     check_binary_codes,
@@ -21,6 +24,7 @@ from faiss_bebr.wrappers.checks import (
 
 def handle_IndexBinarySDC() -> None:
     class_wrappers.handle_IndexBinary(IndexBinarySDC)
+    refuse_unknown_attributes(IndexBinarySDC)
 
     def replacement_add_sa_codes(
         self: Any, codes: np.ndarray, ids: np.ndarray | None = None

@@ -17,10 +17,11 @@ from faiss_bebr.wrappers.checks import (
     check_matrix,
     check_recons,
 )
+from faiss_bebr.wrappers.numpy_methods import handle_Index
 
 
 def handle_IndexSDC() -> None:
-    class_wrappers.handle_Index(IndexSDC)
+    handle_Index(IndexSDC)
     original_init = IndexSDC.__init__
 
     def __init__(self: Any, *args: Any) -> None:

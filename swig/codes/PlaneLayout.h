@@ -31,7 +31,7 @@ struct PlaneLayout {
     /// byte offset of each plane, and of the end: size nplanes() + 1
     std::vector<size_t> plane_offsets;
     /// what makes the values of a dimension symmetric, size dim()
-    std::vector<int> level_base;
+    std::vector<uint8_t> level_base;
 
     PlaneLayout() = default;
 
@@ -61,7 +61,11 @@ struct PlaneLayout {
         return 2.0f / static_cast<float>(1 << nplanes());
     }
     PlanesView view() const {
-        return {dim(), nplanes(), plane_widths.data(), plane_offsets.data()};
+        return {dim(),
+                nplanes(),
+                plane_widths.data(),
+                plane_offsets.data(),
+                level_base.data()};
     }
     bool operator==(const PlaneLayout& other) const {
         return plane_widths == other.plane_widths;

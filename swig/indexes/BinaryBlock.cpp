@@ -130,21 +130,29 @@ struct WordBlock : BinaryBlock {
     void load(const idx_t* ids, size_t n) override {
         const size_t code_size = distance.layout.code_size();
         ngroups = (n + kGroup - 1) / kGroup;
-        for (size_t j = 0; j < n; j++) {
-            uint64_t* group = words.data() + j / kGroup * kGroup * nwords;
-            const uint8_t* bytes = codes + ids[j] * code_size;
-            uint64_t* out = group + j % kGroup;
-            const size_t nwhole = code_size / 8;
-            for (size_t w = 0; w < nwhole; w++) {
-                std::memcpy(out + w * kGroup, bytes + 8 * w, 8);
+        for (size_t j = 0; j < n; j += kGroup) {
+            const uint8_t* rows[kGroup];
+            const size_t nrows = std::min(kGroup, n - j);
+            for (size_t k = 0; k < nrows; k++) {
+                rows[k] = codes + ids[j + k] * code_size;
             }
-            if (nwhole < nwords) {
-                // the bytes past the code stay 0
-                std::memcpy(
-                        out + nwhole * kGroup,
-                        bytes + 8 * nwhole,
-                        code_size % 8);
+            load_group(rows, nrows, words.data() + j * nwords);
+        }
+    }
+
+    void load_group(const uint8_t* const* rows, size_t nrows, uint64_t* group)
+            const {
+        const size_t code_size = distance.layout.code_size();
+        for (size_t w = 0; w < code_size / 8; w++) {
+            for (size_t k = 0; k < nrows; k++) {
+                std::memcpy(group + w * kGroup + k, rows[k] + 8 * w, 8);
             }
+        }
+        const size_t rest = code_size % 8;
+        for (size_t k = 0; rest > 0 && k < nrows; k++) {
+            // the bytes past the code stay 0
+            uint64_t* out = group + (nwords - 1) * kGroup + k;
+            std::memcpy(out, rows[k] + code_size - rest, rest);
         }
     }
 
@@ -209,17 +217,13 @@ struct LevelBlock : BinaryBlock {
     }
 
     void set_bias(const uint8_t* group, int32_t* out) const {
+        int32_t sums[kGroup];
+        int32_t squares[kGroup];
+        kernels.level_sums(m, group, 1, sums, squares);
         const bool is_l2 = distance.metric_type == METRIC_L2;
         const int32_t linear = is_l2 ? -(1 << distance.layout.nplanes()) : -2;
-        const int32_t square = is_l2 ? 1 : 0;
-        std::fill(out, out + kGroup, 0);
-        for (int i = 0; i < m; i += 4) {
-            for (size_t k = 0; k < kGroup; k++) {
-                for (int r = 0; r < 4; r++) {
-                    const int32_t c = group[i * kGroup + 4 * k + r];
-                    out[k] += c * (linear + square * c);
-                }
-            }
+        for (size_t k = 0; k < kGroup; k++) {
+            out[k] = (is_l2 ? squares[k] : 0) + linear * sums[k];
         }
     }
 

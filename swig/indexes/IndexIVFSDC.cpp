@@ -3,7 +3,6 @@
 #include "codes/check_arguments.h"
 #include "indexes/ivf_entries.h"
 #include "indexes/parallel_for.h"
-#include "indexes/sdc_queries.h"
 #include "transform/BinarizerTransform.h"
 
 #include <faiss/impl/FaissAssert.h>
@@ -16,7 +15,6 @@
 namespace faiss_bebr {
 
 using faiss::InvertedLists;
-using faiss::METRIC_L2;
 
 namespace {
 
@@ -154,8 +152,6 @@ void IndexIVFSDC::check_list_nos(idx_t n, const idx_t* list_nos, idx_t lowest)
     }
 }
 
-/************************ training and codes *************************/
-
 void IndexIVFSDC::train(idx_t n, const float* x) {
     FAISS_THROW_IF_NOT_MSG(
             !binarizer || binarizer->is_trained,
@@ -271,30 +267,6 @@ void IndexIVFSDC::sa_decode(idx_t n, const uint8_t* bytes, float* x) const {
     split_list_nos(n, bytes, list_nos.data(), codes.data());
     decode_vectors(n, codes.data(), list_nos.data(), x);
 }
-
-void IndexIVFSDC::quantize_queries(
-        idx_t n,
-        const float* x,
-        float* q,
-        const idx_t* list_nos) const {
-    if (!by_residual || metric_type != METRIC_L2) {
-        LevelQueries(sdc, n, x).decode(sdc, q);
-        return;
-    }
-    check_list_nos(n, list_nos, 0);
-    std::vector<float> residuals(n * d);
-    quantizer->compute_residual_n(n, x, residuals.data(), list_nos);
-    LevelQueries(sdc, n, residuals.data()).decode(sdc, q);
-    std::vector<float> centroid(d);
-    for (idx_t i = 0; i < n; i++) {
-        quantizer->reconstruct(list_nos[i], centroid.data());
-        for (int j = 0; j < d; j++) {
-            q[i * d + j] += centroid[j];
-        }
-    }
-}
-
-/***************************** changes *******************************/
 
 void IndexIVFSDC::add_with_ids(idx_t n, const float* x, const idx_t* xids) {
     check_ready();

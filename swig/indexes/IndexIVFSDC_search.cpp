@@ -25,17 +25,21 @@ using faiss::SearchParametersIVF;
 
 namespace {
 
-/** @param own  what is returned if params are not of that class
- *  @return     nullptr for nullptr
+/** Parameters as FAISS's searches take them, checked.
+ * @param own  what is returned if params are not of that class
+ * @return     nullptr for nullptr
  */
 const SearchParametersIVF* get_ivf_parameters(
         const faiss::IndexIVF& index,
         const SearchParameters* params,
         SearchParametersIVF& own) {
+    const auto* ivf = dynamic_cast<const SearchParametersIVF*>(params);
+    FAISS_THROW_IF_NOT_MSG(
+            (ivf ? ivf->nprobe : index.nprobe) > 0, "nprobe must be positive");
     if (!params) {
         return nullptr;
     }
-    if (const auto* ivf = dynamic_cast<const SearchParametersIVF*>(params)) {
+    if (ivf) {
         FAISS_THROW_IF_NOT_MSG(
                 ivf->max_lists_num == 0,
                 "max_lists_num is for FastScan indexes only");
@@ -80,6 +84,28 @@ void IndexIVFSDC::check_search(idx_t n, const float* x) const {
         check_finite(n, d, x); // the map is for residuals
     } else {
         check_queries(sdc, n, x);
+    }
+}
+
+void IndexIVFSDC::quantize_queries(
+        idx_t n,
+        const float* x,
+        float* q,
+        const idx_t* list_nos) const {
+    if (!by_residual || metric_type != METRIC_L2) {
+        LevelQueries(sdc, n, x).decode(sdc, q);
+        return;
+    }
+    check_list_nos(n, list_nos, 0);
+    std::vector<float> residuals(n * d);
+    quantizer->compute_residual_n(n, x, residuals.data(), list_nos);
+    LevelQueries(sdc, n, residuals.data()).decode(sdc, q);
+    std::vector<float> centroid(d);
+    for (idx_t i = 0; i < n; i++) {
+        quantizer->reconstruct(list_nos[i], centroid.data());
+        for (int j = 0; j < d; j++) {
+            q[i * d + j] += centroid[j];
+        }
     }
 }
 
@@ -133,6 +159,11 @@ void IndexIVFSDC::search_preassigned(
     FAISS_THROW_IF_NOT_MSG(
             !(store_pairs && params && params->sel),
             "selector and store_pairs cannot be combined");
+    const int mode = parallel_mode & ~PARALLEL_MODE_NO_HEAP_INIT;
+    FAISS_THROW_IF_NOT_FMT(
+            mode == parallel_mode || mode == 0 || mode == 3,
+            "parallel_mode %d does not work with PARALLEL_MODE_NO_HEAP_INIT",
+            mode); // FAISS leaves its own heaps uninitialized, too
     IndexIVF::search_preassigned(
             n,
             x,
@@ -207,8 +238,7 @@ void IndexIVFSDC::search_and_reconstruct(
         params.max_codes = max_codes;
     }
     params.nprobe = std::min(nlist, params.nprobe);
-    FAISS_THROW_IF_NOT_MSG(
-            params.nprobe > 0 && k > 0, "nprobe and k must be positive");
+    FAISS_THROW_IF_NOT_MSG(k > 0, "k must be positive");
     std::unique_ptr<PlaceSelector> place_sel;
     if (params.sel) {
         place_sel = std::make_unique<PlaceSelector>(*invlists, *params.sel);

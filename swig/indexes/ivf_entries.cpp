@@ -250,9 +250,10 @@ size_t remove_entries(
         return map.remove_ids(sel, &lists);
     }
     std::vector<std::vector<bool>> leaves(lists.nlist);
-    parallel_for(lists.nlist, 2, [&](idx_t i) {
+    // by this thread, as the exception of a selector in Python stays in its own
+    for (size_t i = 0; i < lists.nlist; i++) {
         leaves[i] = find_members(lists, i, sel);
-    });
+    }
     size_t nremove = 0;
     for (size_t i = 0; i < lists.nlist; i++) {
         const size_t n = std::count(leaves[i].begin(), leaves[i].end(), true);

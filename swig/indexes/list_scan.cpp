@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -189,8 +190,13 @@ struct Scanner {
         block->codes = codes.codes;
         for (size_t j = j0; j < j1 && !interrupt.check(++ntiles);) {
             rows.clear();
-            for (; j < j1 && rows.size() < block_size; j++) {
-                if (!task.sel || task.sel->is_member(ids[j])) {
+            if (!task.sel) {
+                rows.resize(std::min(block_size, j1 - j));
+                std::iota(rows.begin(), rows.end(), j);
+                j += rows.size();
+            }
+            for (; task.sel && j < j1 && rows.size() < block_size; j++) {
+                if (task.sel->is_member(ids[j])) {
                     rows.push_back(j);
                 }
             }

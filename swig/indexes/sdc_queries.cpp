@@ -106,25 +106,26 @@ FloatKey LevelQueries::key(
             shift[i]};
 }
 
-void get_decoded_norms(
+float LevelQueries::distance(
         const SDCQuantizer& sdc,
-        const uint8_t* levels,
-        const float* scale,
-        float* norm) {
-    std::fill(norm, norm + kGroup, 0.0f);
-    for (int i = 0; i < sdc.dim(); i++) {
-        const float weight = sdc.query_weight[i];
-        const int base = sdc.layout.level_base[i];
-        const uint8_t* row = levels + i / 4 * 4 * kGroup + i % 4;
-        for (size_t k = 0; k < kGroup; k++) {
-            const float value = static_cast<float>(2 * row[4 * k] - base);
-            norm[k] += weight * (value * value);
-        }
-    }
-    const float unit = sdc.layout.unit();
-    for (size_t k = 0; k < kGroup; k++) {
-        norm[k] *= (scale[k] * unit) * (scale[k] * unit);
-    }
+        size_t i,
+        int32_t dot,
+        float doc_scale,
+        float doc_norm) const {
+    const FloatKey k = key(sdc, i, &doc_scale, &doc_norm);
+    const float value = k.bias + doc_norm +
+            doc_scale * (k.scale * static_cast<float>(2 * dot - k.shift));
+    return key_to_distance(sdc.metric_type, value);
+}
+
+float get_decoded_norm(
+        const SDCQuantizer& sdc,
+        const SDCKernels& kernels,
+        const uint8_t* code,
+        float scale) {
+    const float step = scale * sdc.layout.unit();
+    return step * step *
+            kernels.code_norm(sdc.layout.view(), sdc.query_weight.data(), code);
 }
 
 } // namespace faiss_bebr

@@ -40,6 +40,17 @@ struct LevelQueries {
             size_t i,
             const float* doc_scale,
             const float* doc_bias) const;
+
+    /** The distance between query i and one document, as that key gives it.
+     * @param dot       of the query's levels and the document's
+     * @param doc_norm  0 for the inner product
+     */
+    float distance(
+            const SDCQuantizer& sdc,
+            size_t i,
+            int32_t dot,
+            float doc_scale,
+            float doc_norm) const;
 };
 
 /// throws for queries that are not finite or overflow in the query map
@@ -50,15 +61,13 @@ void check_queries(const SDCQuantizer& sdc, size_t n, const float* x);
 float key_to_distance(faiss::MetricType metric_type, float key);
 
 /** The squared norm of a decoded vector in the metric of the weights, as the
- * keys of METRIC_L2 need it, of each document of a group.
- * @param levels  a group of SDCKernels
- * @param scale   size 16
- * @param norm    output, size 16
+ * keys of METRIC_L2 need it.
+ * @param scale  that of the code
  */
-void get_decoded_norms(
+float get_decoded_norm(
         const SDCQuantizer& sdc,
-        const uint8_t* levels,
-        const float* scale,
-        float* norm);
+        const SDCKernels& kernels,
+        const uint8_t* code,
+        float scale);
 
 } // namespace faiss_bebr

@@ -14,6 +14,7 @@ struct PlanesView {
     int nplanes;
     const int* plane_widths;
     const size_t* plane_offsets;
+    const uint8_t* level_base;
 };
 
 /// documents that lie side by side in a group of levels or words
@@ -78,6 +79,64 @@ struct SDCKernels {
             const uint8_t* levels,
             size_t ngroups,
             int32_t* dots);
+
+    /** Sums of levels and of their squares in int32, of each document.
+     * @param ngroups  groups of levels, one after the other
+     * @param sums     output, ngroups * 16
+     * @param squares  output, ngroups * 16
+     */
+    void (*level_sums)(
+            int dim,
+            const uint8_t* levels,
+            size_t ngroups,
+            int32_t* sums,
+            int32_t* squares);
+
+    /** The same products of one query, straight from packed codes: for few
+     * documents, which are not worth a group.
+     * @param query  dim bytes
+     * @param codes  n pointers to codes
+     * @param dots   output, size n
+     */
+    void (*code_dots)(
+            const PlanesView& planes,
+            const int8_t* query,
+            const uint8_t* const* codes,
+            size_t n,
+            int32_t* dots);
+
+    /** Float sums over the dimensions i of codes with values V_i (PlaneLayout):
+     *
+     *     code_norm     weight[i] * (V_i * V_i)
+     *     code_product  (weight[i] * (scale_a * A_i) + offset[i]) * B_i
+     *     code_l2sqr    weight[i] * (x * x) with x = scale_a * A_i - scale_b *
+     * B_i
+     *
+     * Dimension i goes to partial sum i mod 64, in ascending order; the partial
+     * sums are added in halves, j and j + 32, then j and j + 16, and so on.
+     * @param weight  size dim
+     * @param offset  size dim
+     */
+    float (*code_norm)(
+            const PlanesView& planes,
+            const float* weight,
+            const uint8_t* code);
+
+    float (*code_product)(
+            const PlanesView& planes,
+            const float* weight,
+            const float* offset,
+            float scale_a,
+            const uint8_t* code_a,
+            const uint8_t* code_b);
+
+    float (*code_l2sqr)(
+            const PlanesView& planes,
+            const float* weight,
+            float scale_a,
+            const uint8_t* code_a,
+            float scale_b,
+            const uint8_t* code_b);
 
     /** Hamming distances in int32.
      * @param nwords   64-bit words of a code

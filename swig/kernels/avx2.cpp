@@ -2,6 +2,8 @@
 
 #ifdef __x86_64__
 
+#include "kernels/avx2_level_sums.h"
+
 #include <cstring>
 #include <immintrin.h>
 
@@ -55,6 +57,24 @@ inline void transpose_u32x8(__m256i rows[8]) {
     }
 }
 
+/// levels of the dimensions i .. i + 31; those past the last one are 0
+inline __m256i levels_u8x32(
+        const PlanesView& planes,
+        const uint8_t* code,
+        int i) {
+    __m256i levels = _mm256_setzero_si256();
+    for (int t = 0; t < planes.nplanes; t++) {
+        const int bytes = clamp((planes.plane_widths[t] - i) / 8, 0, 4);
+        const uint32_t bits =
+                load_bits32(code + planes.plane_offsets[t] + i / 8, bytes);
+        const __m256i weight = _mm256_set1_epi8(
+                static_cast<char>(1 << (planes.nplanes - 1 - t)));
+        levels = _mm256_or_si256(
+                levels, _mm256_and_si256(spread_bits_u8x32(bits), weight));
+    }
+    return levels;
+}
+
 void unpack_group(
         const PlanesView& planes,
         const uint8_t* const* codes,
@@ -64,19 +84,9 @@ void unpack_group(
         for (size_t half = 0; half < kGroup; half += 8) {
             __m256i rows[8];
             for (size_t k = 0; k < 8; k++) {
-                rows[k] = _mm256_setzero_si256();
-                for (int t = 0; half + k < n && t < planes.nplanes; t++) {
-                    const int bytes =
-                            clamp((planes.plane_widths[t] - i) / 8, 0, 4);
-                    const uint32_t bits = load_bits32(
-                            codes[half + k] + planes.plane_offsets[t] + i / 8,
-                            bytes);
-                    const __m256i weight = _mm256_set1_epi8(
-                            static_cast<char>(1 << (planes.nplanes - 1 - t)));
-                    rows[k] = _mm256_or_si256(
-                            rows[k],
-                            _mm256_and_si256(spread_bits_u8x32(bits), weight));
-                }
+                rows[k] = half + k < n
+                        ? levels_u8x32(planes, codes[half + k], i)
+                        : _mm256_setzero_si256();
             }
             transpose_u32x8(rows);
             const int nrows = clamp((planes.dim - i) / 4, 0, 8);
@@ -363,8 +373,24 @@ size_t collect_int(
 
 } // namespace
 
-const SDCKernels avx2_kernels =
-        {"AVX2", unpack_group, dots, hamming, collect_float, collect_int};
+} // namespace faiss_bebr
+
+#include "kernels/avx2_codes.h"
+
+namespace faiss_bebr {
+
+const SDCKernels avx2_kernels = {
+        "AVX2",
+        unpack_group,
+        dots,
+        level_sums,
+        code_dots,
+        code_norm,
+        code_product,
+        code_l2sqr,
+        hamming,
+        collect_float,
+        collect_int};
 
 } // namespace faiss_bebr
 

@@ -2,7 +2,8 @@
 
 #ifdef __x86_64__
 
-#include <cstring>
+#include "kernels/avx512_levels.h"
+
 #include <immintrin.h>
 
 namespace faiss_bebr {
@@ -32,22 +33,6 @@ inline __m512i popcount_u64x8(__m512i words) {
     const __m512i high = _mm512_shuffle_epi8(
             table, _mm512_and_si512(_mm512_srli_epi16(words, 4), nibble));
     return _mm512_sad_epu8(_mm512_add_epi8(low, high), _mm512_setzero_si512());
-}
-
-/// the 64 bits at p, of which `bytes` (0..8) may be read
-inline uint64_t load_bits64(const uint8_t* p, int bytes) {
-    uint64_t bits = 0;
-    if (bytes == 8) {
-        // apart, as a copy of a known size is one instruction
-        std::memcpy(&bits, p, 8);
-    } else {
-        std::memcpy(&bits, p, bytes);
-    }
-    return bits;
-}
-
-inline int clamp(int x, int low, int high) {
-    return x < low ? low : x > high ? high : x;
 }
 
 /// rows of 16 32-bit words become columns
@@ -87,17 +72,7 @@ void unpack_group(
         for (size_t k = 0; k < kGroup; k++) {
             rows[k] = _mm512_setzero_si512();
         }
-        for (int t = 0; t < planes.nplanes; t++) {
-            const int bytes = clamp((planes.plane_widths[t] - i) / 8, 0, 8);
-            const size_t offset = planes.plane_offsets[t] + i / 8;
-            const __m512i weight = _mm512_set1_epi8(
-                    static_cast<char>(1 << (planes.nplanes - 1 - t)));
-            for (size_t k = 0; k < n; k++) {
-                const uint64_t bits = load_bits64(codes[k] + offset, bytes);
-                rows[k] = _mm512_mask_add_epi8(
-                        rows[k], _cvtu64_mask64(bits), rows[k], weight);
-            }
-        }
+        add_levels_u8x64(planes, codes, n, i, rows);
         transpose_u32x16(rows);
         const int nrows = clamp((planes.dim - i) / 4, 0, 16);
         for (int r = 0; r < nrows; r++) {
@@ -180,13 +155,26 @@ size_t collect_int(
 
 } // namespace faiss_bebr
 
+#include "kernels/avx512_code_dots.h"
+#include "kernels/avx512_code_sums.h"
 #include "kernels/avx512_dots.h"
 #include "kernels/avx512_hamming.h"
+#include "kernels/avx512_level_sums.h"
 
 namespace faiss_bebr {
 
-const SDCKernels avx512_kernels =
-        {"AVX512", unpack_group, dots, hamming, collect_float, collect_int};
+const SDCKernels avx512_kernels = {
+        "AVX512",
+        unpack_group,
+        dots,
+        level_sums,
+        code_dots,
+        code_norm,
+        code_product,
+        code_l2sqr,
+        hamming,
+        collect_float,
+        collect_int};
 
 } // namespace faiss_bebr
 

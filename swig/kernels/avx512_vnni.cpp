@@ -16,12 +16,17 @@ inline __m512i dot4_i32x16(__m512i sums, __m512i levels, __m512i query) {
 
 } // namespace faiss_bebr
 
+#include "kernels/avx512_code_dots.h"
 #include "kernels/avx512_dots.h"
 
 namespace faiss_bebr {
 
 decltype(SDCKernels::dots) get_avx512_vnni_dots() {
     return dots;
+}
+
+decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots() {
+    return code_dots;
 }
 
 } // namespace faiss_bebr

@@ -21,6 +21,7 @@ SDCKernels make_best_avx512() {
     if (__builtin_cpu_supports("avx512vnni")) {
         kernels.name = "AVX512_VNNI";
         kernels.dots = get_avx512_vnni_dots();
+        kernels.code_dots = get_avx512_vnni_code_dots();
     }
     if (__builtin_cpu_supports("avx512vpopcntdq")) {
         kernels.hamming = get_avx512_vpopcntdq_hamming();

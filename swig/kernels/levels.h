@@ -13,6 +13,7 @@ extern const SDCKernels avx2_kernels;
 extern const SDCKernels avx512_kernels;
 /// the dots of avx512_kernels with VNNI, the hamming with VPOPCNTDQ
 decltype(SDCKernels::dots) get_avx512_vnni_dots();
+decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots();
 decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming();
 #endif
 

@@ -48,6 +48,108 @@ void dots(
     }
 }
 
+void level_sums(
+        int dim,
+        const uint8_t* levels,
+        size_t ngroups,
+        int32_t* sums,
+        int32_t* squares) {
+    for (size_t j = 0; j < ngroups * kGroup; j++) {
+        const uint8_t* column =
+                levels + j / kGroup * kGroup * dim + 4 * (j % kGroup);
+        sums[j] = 0;
+        squares[j] = 0;
+        for (int i = 0; i < dim; i += 4) {
+            for (int r = 0; r < 4; r++) {
+                const int32_t c = column[i * kGroup + r];
+                sums[j] += c;
+                squares[j] += c * c;
+            }
+        }
+    }
+}
+
+/// level of dimension i
+inline int level_of(const PlanesView& planes, const uint8_t* code, int i) {
+    int level = 0;
+    for (int t = 0; t < planes.nplanes && i < planes.plane_widths[t]; t++) {
+        const uint8_t* plane = code + planes.plane_offsets[t];
+        const int bit = (plane[i / 8] >> (i % 8)) & 1;
+        level |= bit << (planes.nplanes - 1 - t);
+    }
+    return level;
+}
+
+void code_dots(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        dots[k] = 0;
+        for (int i = 0; i < planes.dim; i++) {
+            dots[k] += query[i] * level_of(planes, codes[k], i);
+        }
+    }
+}
+
+/// @param term  of dimension i, given the values of both codes
+template <class Term>
+float sum_of_terms(
+        const PlanesView& planes,
+        const uint8_t* code_a,
+        const uint8_t* code_b,
+        const Term& term) {
+    float sums[64] = {0};
+    for (int i = 0; i < planes.dim; i++) {
+        const int base = planes.level_base[i];
+        const int a = 2 * level_of(planes, code_a, i) - base;
+        const int b = 2 * level_of(planes, code_b, i) - base;
+        sums[i % 64] += term(i, static_cast<float>(a), static_cast<float>(b));
+    }
+    for (int half = 32; half > 0; half /= 2) {
+        for (int j = 0; j < half; j++) {
+            sums[j] += sums[j + half];
+        }
+    }
+    return sums[0];
+}
+
+float code_norm(
+        const PlanesView& planes,
+        const float* weight,
+        const uint8_t* code) {
+    return sum_of_terms(planes, code, code, [=](int i, float v, float) {
+        return weight[i] * (v * v);
+    });
+}
+
+float code_product(
+        const PlanesView& planes,
+        const float* weight,
+        const float* offset,
+        float scale_a,
+        const uint8_t* code_a,
+        const uint8_t* code_b) {
+    return sum_of_terms(planes, code_a, code_b, [=](int i, float a, float b) {
+        return (weight[i] * (scale_a * a) + offset[i]) * b;
+    });
+}
+
+float code_l2sqr(
+        const PlanesView& planes,
+        const float* weight,
+        float scale_a,
+        const uint8_t* code_a,
+        float scale_b,
+        const uint8_t* code_b) {
+    return sum_of_terms(planes, code_a, code_b, [=](int i, float a, float b) {
+        const float x = scale_a * a - scale_b * b;
+        return weight[i] * (x * x);
+    });
+}
+
 void hamming(
         size_t nwords,
         const uint64_t* queries,
@@ -115,7 +217,17 @@ size_t collect_int(
 
 } // namespace
 
-const SDCKernels plain_kernels =
-        {"NONE", unpack_group, dots, hamming, collect_float, collect_int};
+const SDCKernels plain_kernels = {
+        "NONE",
+        unpack_group,
+        dots,
+        level_sums,
+        code_dots,
+        code_norm,
+        code_product,
+        code_l2sqr,
+        hamming,
+        collect_float,
+        collect_int};
 
 } // namespace faiss_bebr

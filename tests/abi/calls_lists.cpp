@@ -5,6 +5,7 @@
 #include <faiss/IndexIVF.h>
 #include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/ResultHandler.h>
+#include <faiss/impl/ThreadedIndex.h>
 #include <faiss/impl/hnsw/LockVector.h>
 
 #include <cfloat>
@@ -183,9 +184,48 @@ struct FillingHandler : faiss::ResultHandler {
     }
 };
 
+template <typename IndexT>
+struct ThreadedAccess : faiss::ThreadedIndex<IndexT> {
+    static bool is_threaded(const faiss::ThreadedIndex<IndexT>& index) {
+        return index.*(&ThreadedAccess::isThreaded_);
+    }
+};
+
+/// adds a part as FAISS does, and lists all
+template <typename IndexT>
+int add_part(
+        IndexT* index,
+        IndexT* part,
+        const IndexT** parts,
+        bool* is_threaded) {
+    auto& group = dynamic_cast<faiss::ThreadedIndex<IndexT>&>(*index);
+    group.addIndex(part);
+    for (int i = 0; i < group.count(); i++) {
+        parts[i] = group.at(i);
+    }
+    *is_threaded = ThreadedAccess<IndexT>::is_threaded(group);
+    return group.count();
+}
+
 } // namespace
 
 extern "C" {
+
+int add_part_to_index(
+        faiss::Index* index,
+        faiss::Index* part,
+        const faiss::Index** parts,
+        bool* is_threaded) {
+    return add_part(index, part, parts, is_threaded);
+}
+
+int add_part_to_binary_index(
+        faiss::IndexBinary* index,
+        faiss::IndexBinary* part,
+        const faiss::IndexBinary** parts,
+        bool* is_threaded) {
+    return add_part(index, part, parts, is_threaded);
+}
 
 const int64_t* get_iterator_counts() {
     return ncalls;

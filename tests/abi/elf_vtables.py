@@ -95,26 +95,28 @@ class SharedLibrary:
 
     def derived_places(self, base: str) -> list[Place]:
         """Where tables begin with the slots of `base`, its own included."""
-        return [place for place in self.tables if base in self.classes_at(place)]
+        return self._derived_places.get(base, [])
 
     def classes_at(self, place: Place) -> frozenset[str]:
         """The class itself or a base of it, that one's first base, and so on."""
-        name, offset = place
-        return self._subobjects(name).get(offset, frozenset())
-
-    def _subobjects(self, name: str) -> dict[int, frozenset[str]]:
-        if name not in self._found_subobjects:
-            found = {0: frozenset([name])}
-            for base, start in self.bases.get(name, ()):
-                for offset, classes in self._subobjects(base).items():
-                    before = found.get(start + offset, frozenset())
-                    found[start + offset] = before | classes
-            self._found_subobjects[name] = found
-        return self._found_subobjects[name]
+        return self._subobjects(place.class_name).get(place.offset, frozenset())
 
     @functools.cached_property
-    def _found_subobjects(self) -> dict[str, dict[int, frozenset[str]]]:
-        return {}
+    def _derived_places(self) -> dict[str, list[Place]]:
+        found = defaultdict(list)
+        for place in self.tables:
+            for base in self.classes_at(place):
+                found[base].append(place)
+        return found
+
+    def _subobjects(self, name: str) -> dict[int, frozenset[str]]:
+        """By offset, the class and its bases that begin there."""
+        found = {0: frozenset([name])}
+        for base, start in self.bases.get(name, ()):
+            for offset, classes in self._subobjects(base).items():
+                before = found.get(start + offset, frozenset())
+                found[start + offset] = before | classes
+        return found
 
 
 def merge_libraries(first: SharedLibrary, second: SharedLibrary) -> SharedLibrary:

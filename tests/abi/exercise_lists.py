@@ -268,6 +268,34 @@ def id_maps_of_faiss(probe: ctypes.CDLL) -> None:
         check_equal(found, 33)
 
 
+def parts_of_faiss(probe: ctypes.CDLL) -> None:
+    for add_part, make_group, make_part in (
+        (probe.add_part_to_index, faiss.IndexShards, faiss.IndexFlatL2),
+        (probe.add_part_to_index, faiss.IndexReplicas, faiss.IndexFlatL2),
+        (
+            probe.add_part_to_binary_index,
+            faiss.IndexBinaryShards,
+            faiss.IndexBinaryFlat,
+        ),
+    ):
+        for threaded in (False, True):
+            group = make_group(D, threaded)
+            parts = [make_part(D) for _ in range(3)]
+            found = np.empty(3, "uint64")
+            is_threaded = c_bool()
+            for i, part in enumerate(parts):
+                n = add_part(
+                    address(group),
+                    address(part),
+                    pointer(found),
+                    ctypes.byref(is_threaded),
+                )
+                check_equal(n, i + 1)
+                check_equal(is_threaded.value, threaded)
+            check_equal(found, [address(part).value for part in parts])
+            check_equal(group.count(), 3)
+
+
 def locks_of_faiss(probe: ctypes.CDLL) -> None:
     sizes = np.empty(4, "uint64")
     probe.make_locks(c_size_t(10), pointer(sizes))
@@ -296,10 +324,12 @@ EXERCISES = (
     direct_map_of_faiss,
     id_maps_of_faiss,
     locks_of_faiss,
+    parts_of_faiss,
     variables_of_faiss,
 )
 CALLED_FUNCTIONS = frozenset(
     {
+        "ThreadedIndex<faiss::IndexBinary>.addIndex",
         "InvertedListScanner.set_query",
         "InvertedListsIterator.get_id_and_codes",
         "InvertedListsIterator.is_available",

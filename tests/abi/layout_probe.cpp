@@ -167,6 +167,34 @@ struct BufferedIOWriter : faiss::BufferedIOWriter {
     BufferedIOWriter() : faiss::BufferedIOWriter(nullptr) {}
 };
 
+struct IndexBinaryFromFloat : faiss::IndexBinaryFromFloat {};
+
+struct RemapDimensionsTransform : faiss::RemapDimensionsTransform {};
+
+struct ThreadedIndex : faiss::ThreadedIndex<faiss::Index> {
+    ThreadedIndex() : faiss::ThreadedIndex<faiss::Index>(false) {}
+    void add(idx_t, const float*) override {}
+    void search(
+            idx_t,
+            const float*,
+            idx_t,
+            float*,
+            idx_t*,
+            const faiss::SearchParameters*) const override {}
+};
+
+struct ThreadedIndexBinary : faiss::ThreadedIndex<faiss::IndexBinary> {
+    ThreadedIndexBinary() : faiss::ThreadedIndex<faiss::IndexBinary>(false) {}
+    void add(idx_t, const uint8_t*) override {}
+    void search(
+            idx_t,
+            const uint8_t*,
+            idx_t,
+            int32_t*,
+            idx_t*,
+            const faiss::SearchParameters*) const override {}
+};
+
 struct RangeSearchResult : faiss::RangeSearchResult {
     RangeSearchResult() : faiss::RangeSearchResult(1) {}
 };
@@ -253,6 +281,10 @@ void write_tables() {
             IndexRefine,
             IndexRefineFlat,
             IndexHNSW,
+            IndexBinaryFromFloat,
+            RemapDimensionsTransform,
+            ThreadedIndex,
+            ThreadedIndexBinary,
             Clustering,
             ParameterSpace,
             IOReader,

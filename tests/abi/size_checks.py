@@ -68,6 +68,12 @@ DERIVED: dict[str, tuple[Callable[[], Any], str, int]] = {
     "IOReader": (faiss.VectorIOReader, "data", 0),
     "IOWriter": (faiss.VectorIOWriter, "data", 0),
     "InvertedLists": (lambda: faiss.ArrayInvertedLists(2, 4), "codes", 0),
+    "ThreadedIndex<faiss::Index>": (lambda: faiss.IndexShards(8), "successive_ids", 0),
+    "ThreadedIndex<faiss::IndexBinary>": (
+        lambda: faiss.IndexBinaryShards(64),
+        "successive_ids",
+        0,
+    ),
     "IndexIVFInterface": (make_ivf, "invlists", INDEX_SIZE),
     "Level1Quantizer": (make_ivf, "nprobe", INDEX_SIZE + POINTER_SIZE),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from dwarf_layout import ClassLayout
@@ -16,6 +17,7 @@ METHOD = re.compile(
 )
 
 
+@functools.cache
 def method_of(name: str) -> tuple[str, str]:
     """Class, and function with its arguments, of a demangled name."""
     match = METHOD.match(name)

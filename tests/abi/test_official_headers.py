@@ -121,9 +121,12 @@ def test_inline_functions_are_the_official_ones(
     declared_alike: Declared, official: Declared
 ) -> None:
     """A slot's function is in the header in both, or in libfaiss in both."""
-    for name, table in declared_alike.tables.items():
-        for our, their in zip(table, official.tables[name], strict=True):
-            assert our.is_local == their.is_local, (name, our.names)
+    for place, table in declared_alike.tables.items():
+        # the official header defines these, ours only has what is called
+        if place.class_name.startswith("ThreadedIndex<"):
+            continue
+        for our, their in zip(table, official.tables[place], strict=True):
+            assert our.is_local == their.is_local, (place, our.names)
 
 
 def test_wrong_declarations_are_found(

@@ -94,6 +94,7 @@ def wrong_library(
         ("calls: a function inserted, fields swapped", "direct_map_of_faiss"),
         ("calls: a function inserted, fields swapped", "id_maps_of_faiss"),
         ("calls: a function inserted, fields swapped", "locks_of_faiss"),
+        ("calls: a function inserted, fields swapped", "parts_of_faiss"),
     ],
 )
 def test_wrong_call_is_found(

@@ -79,6 +79,9 @@ OBJECTS: dict[str, WheelObject] = {
     "Index": WheelObject("Index", make_flat, "IndexFlat"),
     "IndexBinary": WheelObject("IndexBinary", make_binary_flat, "IndexBinaryFlat"),
     "IndexBinaryFlat": WheelObject("IndexBinaryFlat", make_binary_flat),
+    "IndexBinaryFromFloat": WheelObject(
+        "IndexBinaryFromFloat", lambda: faiss.IndexBinaryFromFloat(make_flat())
+    ),
     "IndexFlatCodes": made_by("IndexFlatCodes", 8, 8),
     "IndexHNSW": WheelObject("IndexHNSW", lambda: faiss.IndexHNSW(make_flat(), 4)),
     "IndexIDMap2Template<faiss::Index>": WheelObject(
@@ -125,10 +128,17 @@ OBJECTS: dict[str, WheelObject] = {
         lambda: faiss.RangeSearchPartialResult(make_range_result()),
     ),
     "RangeSearchResult": WheelObject("RangeSearchResult", make_range_result),
+    "RemapDimensionsTransform": made_by("RemapDimensionsTransform", 4, 2, True),
     "SearchParameters": made_by("SearchParameters"),
     "SearchParametersHNSW": made_by("SearchParametersHNSW"),
     "SearchParametersIVF": made_by("SearchParametersIVF"),
     "SearchParametersPreTransform": made_by("SearchParametersPreTransform"),
+    "ThreadedIndex<faiss::Index>": WheelObject(
+        "ThreadedIndexBase", lambda: faiss.IndexShards(D), ANOTHER
+    ),
+    "ThreadedIndex<faiss::IndexBinary>": WheelObject(
+        "ThreadedIndexBaseBinary", lambda: faiss.IndexBinaryShards(64), ANOTHER
+    ),
     "VectorIOReader": made_by("VectorIOReader"),
     "VectorIOWriter": made_by("VectorIOWriter"),
     "VectorTransform": WheelObject(
@@ -136,8 +146,16 @@ OBJECTS: dict[str, WheelObject] = {
     ),
 }
 # FAISS's Python has no such field, or only gives out copies of it; test_sizes
-# finds the room for them, and exercise_calls.py uses the maps
-HIDDEN_FIELDS = {"locks", "use_visited_hashset", "hashtable", "rev_map", "mt"}
+# finds the room for them, and exercise_lists.py uses the maps and the indexes
+HIDDEN_FIELDS = {
+    "hashtable",
+    "indices_",
+    "isThreaded_",
+    "locks",
+    "mt",
+    "rev_map",
+    "use_visited_hashset",
+}
 # those without fields of their own, or whose fields Python does not set
 WITHOUT_FIELDS: dict[str, WheelObject] = {
     "DirectMapAdd": WheelObject(

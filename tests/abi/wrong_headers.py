@@ -280,6 +280,11 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
             "    void* one_more;\n    std::unordered_map<idx_t, idx_t> rev_map;\n",
         ),
         (
+            "impl/ThreadedIndex.h",
+            "    bool own_indices = false;\n",
+            "    bool own_indices = false;\n    void* one_more;\n",
+        ),
+        (
             "impl/hnsw/LockVector.h",
             "    void* data_ = nullptr;\n    size_t size_ = 0;\n",
             "    size_t size_ = 0;\n    void* data_ = nullptr;\n",

@@ -230,8 +230,9 @@ static void check_distance_computer(
             for (int t = 0; t < index.d; t++) {
                 const double a = docs[i * index.d + t];
                 const double b = docs[j * index.d + t];
-                sum += index.sdc.query_weight[t] *
-                        (is_ip(index) ? a * b : (a - b) * (a - b));
+                const double w = index.sdc.query_weight[t];
+                sum += is_ip(index) ? (w * a + index.sdc.query_offset[t]) * b
+                                    : w * (a - b) * (a - b);
             }
             const Note note("documents", i, j, "distance", sum);
             const double bound = 1e-5 * (index.d + std::fabs(sum));

@@ -1,9 +1,9 @@
 // The kernels of every instruction set that this processor has, called through
 // their tables and compared bit for bit with the definitions in SDCKernels.h.
 
+#include "all_kernels.h"
 #include "check.h"
 #include "codes/PlaneLayout.h"
-#include "kernels/levels.h"
 #include "test_data.h"
 
 #include <climits>
@@ -13,42 +13,9 @@
 
 using namespace faiss_bebr;
 using test::Exact;
+using test::get_all_kernels;
+using test::make_bytes;
 using test::Note;
-
-static std::vector<SDCKernels> get_all_kernels() {
-    std::vector<SDCKernels> all = {plain_kernels};
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2")) {
-        all.push_back(avx2_kernels);
-    }
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
-        all.push_back(avx512_kernels);
-        if (__builtin_cpu_supports("avx512vnni")) {
-            all.push_back(avx512_kernels);
-            all.back().name = "AVX512 with VNNI";
-            all.back().dots = get_avx512_vnni_dots();
-        }
-        if (__builtin_cpu_supports("avx512vpopcntdq")) {
-            all.push_back(avx512_kernels);
-            all.back().name = "AVX512 with VPOPCNTDQ";
-            all.back().hamming = get_avx512_vpopcntdq_hamming();
-        }
-    }
-#endif
-    return all;
-}
-
-/// 0: random, 1: no bits, 2: all bits
-static std::vector<uint8_t> make_bytes(
-        test::Random& random,
-        size_t n,
-        int kind) {
-    return kind == 0 ? random.bytes(n)
-                     : std::vector<uint8_t>(n, kind == 1 ? 0 : 0xff);
-}
 
 static void check_unpack(const PlaneLayout& layout, size_t n, int kind) {
     test::Random random(static_cast<uint32_t>(n));
@@ -124,6 +91,46 @@ static void check_dots(
             CHECK_EQUAL(dots[i], expected[i]);
         }
     }
+}
+
+static void check_level_sums(
+        int dim,
+        size_t ngroups,
+        const std::vector<uint8_t>& levels_in) {
+    const Note note("dim", dim, "ngroups", ngroups);
+    Exact<uint8_t> levels(levels_in);
+    CHECK_EQUAL(levels.n, ngroups * kGroup * dim);
+    std::vector<int64_t> expected_sums(ngroups * kGroup);
+    std::vector<int64_t> expected_squares(ngroups * kGroup);
+    for (size_t j = 0; j < levels.n; j++) {
+        const size_t document = j / (kGroup * dim) * kGroup + j % 64 / 4;
+        expected_sums[document] += levels[j];
+        expected_squares[document] += levels[j] * levels[j];
+    }
+    for (const SDCKernels& kernels : get_all_kernels()) {
+        const Note name("kernels", kernels.name);
+        Exact<int32_t> sums(ngroups * kGroup);
+        Exact<int32_t> squares(ngroups * kGroup);
+        kernels.level_sums(
+                dim, levels.data(), ngroups, sums.data(), squares.data());
+        for (size_t j = 0; j < sums.n; j++) {
+            CHECK_EQUAL(sums[j], expected_sums[j]);
+            CHECK_EQUAL(squares[j], expected_squares[j]);
+        }
+    }
+}
+
+TEST(level_sums_of_random_and_extreme_levels) {
+    test::Random random(2);
+    for (int dim : {8, 24, 72, 136, 264}) {
+        for (size_t ngroups : {0, 1, 3}) {
+            const size_t n = ngroups * kGroup * dim;
+            check_level_sums(dim, ngroups, random.bytes(n));
+            check_level_sums(dim, ngroups, std::vector<uint8_t>(n, 255));
+        }
+    }
+    const int dim = PlaneLayout::max_dim;
+    check_level_sums(dim, 1, std::vector<uint8_t>(kGroup * dim, 255));
 }
 
 static std::vector<int8_t> random_queries(test::Random& random, size_t n) {

@@ -1,0 +1,57 @@
+"""The numpy methods of IndexMappedVectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+from faiss import class_wrappers
+
+from faiss_bebr.swigfaiss_bebr import IndexMappedVectors
+from faiss_bebr.wrappers.checks import (
+    add_checks,
+    check_float_codes,
+    check_float_vectors,
+    check_key,
+    check_recons,
+)
+
+
+def handle_IndexMappedVectors() -> None:
+    class_wrappers.handle_Index(IndexMappedVectors)
+
+    def replacement_get_stock_index(self: Any) -> Any:
+        """The vectors as an index of FAISS's own, for what needs one.
+
+        Returns
+        -------
+        index : IndexFlat or IndexScalarQuantizer
+            It belongs to this index. Adding to it ends the process.
+        """
+        index = faiss.downcast_index(self.get_stock_index_c())
+        index.referenced_objects = [self]
+        return index
+
+    class_wrappers.replace_method(
+        IndexMappedVectors, "get_stock_index", replacement_get_stock_index
+    )
+    add_checks(
+        IndexMappedVectors,
+        check_float_vectors,
+        (
+            "train",
+            "add",
+            "assign",
+            "search",
+            "search_and_reconstruct",
+            "range_search",
+            "sa_encode",
+        ),
+    )
+    add_checks(IndexMappedVectors, check_float_codes, ("sa_decode",))
+    add_checks(IndexMappedVectors, check_key, ("reconstruct",))
+    add_checks(
+        IndexMappedVectors,
+        check_recons,
+        ("reconstruct", "reconstruct_n", "reconstruct_batch"),
+    )

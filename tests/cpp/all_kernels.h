@@ -1,0 +1,46 @@
+#pragma once
+
+#include "kernels/levels.h"
+#include "test_data.h"
+
+#include <vector>
+
+namespace test {
+
+using namespace faiss_bebr;
+
+/// the kernels of every instruction set that this processor has
+inline std::vector<SDCKernels> get_all_kernels() {
+    std::vector<SDCKernels> all = {plain_kernels};
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        all.push_back(avx2_kernels);
+    }
+    if (__builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")) {
+        all.push_back(avx512_kernels);
+        if (__builtin_cpu_supports("avx512vnni")) {
+            all.push_back(avx512_kernels);
+            all.back().name = "AVX512 with VNNI";
+            all.back().dots = get_avx512_vnni_dots();
+            all.back().code_dots = get_avx512_vnni_code_dots();
+        }
+        if (__builtin_cpu_supports("avx512vpopcntdq")) {
+            all.push_back(avx512_kernels);
+            all.back().name = "AVX512 with VPOPCNTDQ";
+            all.back().hamming = get_avx512_vpopcntdq_hamming();
+        }
+    }
+#endif
+    return all;
+}
+
+/// 0: random, 1: no bits, 2: all bits
+inline std::vector<uint8_t> make_bytes(Random& random, size_t n, int kind) {
+    return kind == 0 ? random.bytes(n)
+                     : std::vector<uint8_t>(n, kind == 1 ? 0 : 0xff);
+}
+
+} // namespace test

@@ -1,5 +1,7 @@
 #include "autotune/ParameterSpace.h"
 
+#include "indexes/IndexSDC.h"
+
 #include <faiss/IndexIDMap.h>
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexPreTransform.h>
@@ -41,6 +43,9 @@ void ParameterSpace::initialize(const Index* index) {
         index = part;
     }
     faiss::ParameterSpace::initialize(index);
+    if (dynamic_cast<const IndexSDC*>(index)) {
+        add_range("k_factor").values = {1, 2, 4, 8, 16, 32, 64};
+    }
     if (auto* ivf = dynamic_cast<const faiss::IndexIVF*>(index)) {
         ParameterSpace of_quantizer;
         of_quantizer.initialize(ivf->quantizer);
@@ -55,7 +60,14 @@ void ParameterSpace::set_index_parameter(
         Index* index,
         const std::string& name,
         double val) const {
-    faiss::ParameterSpace::set_index_parameter(index, name, val);
+    auto* sdc = dynamic_cast<IndexSDC*>(index);
+    if (sdc && name == "k_factor") {
+        sdc->k_factor = static_cast<float>(val);
+    } else if (sdc && name == "first_nbits") {
+        sdc->first_nbits = static_cast<int>(val);
+    } else {
+        faiss::ParameterSpace::set_index_parameter(index, name, val);
+    }
 }
 
 void ParameterSpace::set_index_parameter(

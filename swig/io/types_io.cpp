@@ -165,6 +165,8 @@ void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
     write_bool(*f, index->binarizer);
+    write_number(*f, index->k_factor);
+    write_number<int32_t>(*f, index->first_nbits);
     write_flat_codes(index, f);
 }
 
@@ -177,6 +179,8 @@ IndexSDC* read_IndexSDC(IOReader* f) {
     if (read_bool(*f, "whether there is a binarizer")) {
         index->binarizer = get_missing_binarizer();
     }
+    index->k_factor = read_number<float>(*f);
+    index->first_nbits = read_number<int32_t>(*f);
     read_flat_codes(index.get(), f);
     return index.release();
 }

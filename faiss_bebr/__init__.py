@@ -76,6 +76,7 @@ __all__ = [
     "get_simd_level_name",
     "index_binary_factory",
     "index_factory",
+    "map_vectors",
     "read_VectorTransform",
     "read_index",
     "read_index_binary",
@@ -88,7 +89,6 @@ __all__ = [
     "write_VectorTransform",
     "write_index",
     "write_index_binary",
-    "map_vectors",
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__

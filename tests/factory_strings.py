@@ -196,19 +196,24 @@ def indexes_of(d: int, planes: int, kept: int, metric: int) -> Any:
     )
 
 
+TRANSFORMS: dict[str, Callable[[int], Any]] = {
+    "L2norm": lambda d: faiss.NormalizationTransform(d, 2.0),
+    "PCA16": lambda d: faiss.PCAMatrix(d, 16),
+    "RR16": lambda d: faiss.RandomRotationMatrix(d, 16),
+    "ITQ16": lambda d: faiss.ITQTransform(d, 16, True),
+    "Pad24": lambda d: faiss.RemapDimensionsTransform(d, max(d, 24), False),
+}
+
+
 @st.composite
 def transformed(draw: Any, metric: int) -> Example:
     """Any transforms of FAISS, then a binarizer or none."""
-    tokens = draw(
-        st.lists(
-            st.sampled_from(["L2norm", "PCA16", "RR16", "OPQ4_16", "Pad24"]), max_size=2
-        )
-    )
+    tokens = draw(st.lists(st.sampled_from([*TRANSFORMS]), max_size=2))
     d = D
     made = []
     for token in tokens:
         made.append((token, d))
-        d = {"L2norm": d, "Pad24": max(d, 24)}.get(token, 16)
+        d = TRANSFORMS[token](d).d_out
     named = [name for name, (d_in, *_) in BINARIZERS.items() if d_in == d]
     name = draw(st.none() | st.sampled_from(named))
     planes, kept = 0, 0
@@ -224,21 +229,16 @@ def transformed(draw: Any, metric: int) -> Example:
         return index
 
     def make(_: Any) -> Any:
-        chain = [
-            faiss.downcast_index(faiss.index_factory(d_in, f"{token},Flat"))
-            for token, d_in in made
-        ]
+        chain = [TRANSFORMS[token](d_in) for token, d_in in made]
         binarizer = make_binarizer(*BINARIZERS[name]) if name is not None else None
         container = faiss.IndexPreTransform(index.make(binarizer))
         container.own_fields = True
         disown_parts(container)
         if binarizer is not None:
-            container.prepend_transform(binarizer)
-            binarizer.this.disown()
-        for holder in reversed(chain):
-            container.prepend_transform(holder.chain.at(0))
-            # a flat index without vectors, which nobody deletes
-            holder.own_fields = False
+            chain.append(binarizer)
+        for transform in reversed(chain):
+            container.prepend_transform(transform)
+            transform.this.disown()
         return container
 
     return Example(",".join([*tokens, index.text]), make)

@@ -295,5 +295,8 @@ def test_parameter_space():
     assert names["k_factor"] == [1, 2, 4, 8, 16, 32, 64]
     space.set_index_parameter(outer, "k_factor", 1)
     assert index.k_factor == 1
+    for name, value in (("k_factor", 0.5), ("first_nbits", 0), ("first_nbits", 5)):
+        with pytest.raises(RuntimeError, match=f"{name} must be"):
+            space.set_index_parameter(outer, name, value)
     with pytest.raises(RuntimeError, match="could not set parameter nprobe"):
         space.set_index_parameter(outer, "nprobe", 4)

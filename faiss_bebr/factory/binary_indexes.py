@@ -9,10 +9,20 @@ from typing import Any
 import faiss
 
 from faiss_bebr import stock
-from faiss_bebr.factory.tokens import NUMBER, has_own_token, refuse
-from faiss_bebr.swigfaiss_bebr import IndexBinarySDC, PlaneLayout
+from faiss_bebr.factory.tokens import (
+    MIN_HNSW_DEGREE,
+    NUMBER,
+    has_own_token,
+    refuse,
+)
+from faiss_bebr.swigfaiss_bebr import (
+    IndexBinaryIVFSDC,
+    IndexBinarySDC,
+    PlaneLayout,
+)
 
 _ENCODING = re.compile(f"BSDC({NUMBER})")
+_COARSE = re.compile(f"BIVF({NUMBER})(?:_HNSW({NUMBER}))?")
 
 
 def index_binary_factory(d: int, description: str, own_invlists: bool = True) -> Any:
@@ -24,8 +34,9 @@ def index_binary_factory(d: int, description: str, own_invlists: bool = True) ->
     d : int
         Bits per code.
     description : str
-        `BSDC<nbits>`: an IndexBinarySDC of d / nbits dimensions. A string
-        without such tokens goes to FAISS.
+        `BSDC<nbits>`, an IndexBinarySDC of d / nbits dimensions, or
+        `BIVF<nlist>,BSDC<nbits>`, an IndexBinaryIVFSDC; `IDMap` or `IDMap2`
+        before or after them. A string without such tokens goes to FAISS.
     own_invlists : bool
         See `faiss.index_binary_factory`.
 
@@ -51,22 +62,55 @@ def _parse(d: int, tokens: list[str], description: str, own_invlists: bool) -> A
     ):
         if len(tokens) > 1 and name in (tokens[-1], tokens[0]):
             rest = tokens[:-1] if tokens[-1] == name else tokens[1:]
-            index = the_class(_parse(d, rest, description, own_invlists))
-            index.index.this.disown()
-            index.own_fields = True
-            return index
-    if len(tokens) > 1:
-        refuse(tokens[0], description, "expected IDMap, IDMap2 or BSDC<nbits> alone")
-    match = _ENCODING.fullmatch(tokens[0])
+            index = _parse(d, rest, description, own_invlists)
+            return _own(the_class(index), index)
+    nbits = _parse_encoding(tokens[-1], d, description)
+    if len(tokens) == 1:
+        return IndexBinarySDC(d, nbits)
+    coarse = _COARSE.fullmatch(tokens[0])
+    if not coarse or len(tokens) > 2 or int(coarse[1]) < 1:
+        refuse(tokens[0], description, "expected BIVF<nlist>, IDMap or IDMap2")
+    nlist = int(coarse[1])
+    quantizer = _make_quantizer(coarse, d, nbits, description)
+    index = IndexBinaryIVFSDC(quantizer, d, nlist, nbits, faiss.METRIC_L2, own_invlists)
+    return _own(index, quantizer)
+
+
+def _parse_encoding(token: str, d: int, description: str) -> int:
+    """The number of bits per dimension."""
+    match = _ENCODING.fullmatch(token)
     if not match:
-        refuse(tokens[0], description, "expected BSDC<nbits>")
+        refuse(token, description, "expected BSDC<nbits>")
     nbits = int(match[1])
     if not 1 <= nbits <= PlaneLayout.max_nbits:
-        refuse(tokens[0], description, f"nbits must be in 1..{PlaneLayout.max_nbits}")
-    if d < 1 or d % (8 * nbits):
+        refuse(token, description, f"nbits must be in 1..{PlaneLayout.max_nbits}")
+    if d < 1 or d % (8 * nbits) or d // nbits > PlaneLayout.max_dim:
         refuse(
-            tokens[0],
+            token,
             description,
-            f"d must be a multiple of 8 * nbits = {8 * nbits}, got {d}",
+            f"d must be a multiple of 8 * nbits = {8 * nbits} and at most "
+            f"{PlaneLayout.max_dim * nbits}, got {d}",
         )
-    return IndexBinarySDC(d, nbits)
+    return nbits
+
+
+def _make_quantizer(coarse: re.Match[str], d: int, nbits: int, description: str) -> Any:
+    if coarse[2] is None:
+        return IndexBinarySDC(d, nbits)
+    if nbits > 1:
+        refuse(
+            coarse[0],
+            description,
+            "FAISS's binary graph finds lists by Hamming distances, which are "
+            "those of BSDC1 only",
+        )
+    degree = int(coarse[2])
+    if degree < MIN_HNSW_DEGREE:
+        refuse(coarse[0], description, f"expected at least {MIN_HNSW_DEGREE} neighbors")
+    return faiss.IndexBinaryHNSW(d, degree)
+
+
+def _own(container: Any, index: Any) -> Any:
+    container.own_fields = True
+    index.this.disown()
+    return container

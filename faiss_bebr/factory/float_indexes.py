@@ -18,6 +18,7 @@ import faiss
 from faiss_bebr import stock
 from faiss_bebr.factory import stock_parts
 from faiss_bebr.factory.tokens import (
+    MIN_HNSW_DEGREE,
     NUMBER,
     has_own_token,
     is_binarizer,
@@ -36,7 +37,6 @@ _HNSW = re.compile(f"HNSW({NUMBER})?[,_](.*)", re.DOTALL)
 _NESTED_QUANTIZER = re.compile(rf"IVF({NUMBER})([kM]?)\((.*)\)", re.DOTALL)
 _REFINE = re.compile(r"Refine(Panorama)?\((.*)\)", re.DOTALL)
 _MULTIPLIERS = {"": 1, "k": 1024, "M": 1024**2}
-_MIN_HNSW_DEGREE = 2  # FAISS crashes below
 
 
 @dataclass(frozen=True)
@@ -229,11 +229,11 @@ class _Parser:
         if not match:
             return None
         degree = int(match[1]) if match[1] else 32
-        if degree < _MIN_HNSW_DEGREE:
+        if degree < MIN_HNSW_DEGREE:
             refuse(
                 tokens[0],
                 self.description,
-                f"expected at least {_MIN_HNSW_DEGREE} neighbors",
+                f"expected at least {MIN_HNSW_DEGREE} neighbors",
             )
         storage = self.make_flat(match[2], space)
         index = _enclose(faiss.IndexHNSW, storage, degree)
@@ -247,11 +247,13 @@ class _Parser:
             return None
         if not nested or not has_own_token(nested[3]):
             holder = stock_parts.build_quantizer_holder(space.d, coarse, self.metric)
+            self.check_nlist(coarse, holder.nlist)
             index = self.make_ivf(holder.quantizer, holder.nlist, code, space)
             index.quantizer_trains_alone = holder.quantizer_trains_alone
             holder.own_fields = False
             return index
         nlist = int(nested[1]) * _MULTIPLIERS[nested[2]]
+        self.check_nlist(coarse, nlist)
         quantizer = self.parse(
             split_at_commas(nested[3]), replace(space, is_for_documents=False)
         )
@@ -264,10 +266,12 @@ class _Parser:
         quantizer.this.disown()
         return index
 
+    def check_nlist(self, coarse: str, nlist: int) -> None:
+        if nlist < 1:
+            refuse(coarse, self.description, "expected at least one list")
+
     def make_ivf(self, quantizer: Any, nlist: int, code: str, space: _Space) -> Any:
         """An IndexIVFSDC that is to own its quantizer."""
-        if nlist < 1:
-            refuse(f"IVF{nlist}", self.description, "expected at least one list")
         nbits = self.take_stored_planes(code, space)
         if space.binarizer is not None:
             index = IndexIVFSDC(

@@ -9,6 +9,7 @@ from faiss_bebr.binarizers import load_binarizer
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, PlaneLayout
 
 NUMBER = "[0-9]{1,9}"  # more digits are no number that FAISS takes
+MIN_HNSW_DEGREE = 2  # FAISS crashes below
 _BINARIZER = re.compile(
     rf"BEBR({NUMBER})x({NUMBER})|BEBR({NUMBER}(?:-{NUMBER})+)|BEBR\[(.*)\]"
 )

@@ -18,6 +18,7 @@ from faiss_bebr.wrappers.checks import (
     check_shape,
 )
 from faiss_bebr.wrappers.ivf_methods import merge_from
+from faiss_bebr.wrappers.numpy_methods import handle_Index
 
 
 def _check_vectors_with_ids(index: Any, arguments: dict[str, Any]) -> None:
@@ -45,7 +46,7 @@ def _check_preassigned(index: Any, arguments: dict[str, Any]) -> None:
 
 
 def handle_IndexIVFSDC() -> None:
-    class_wrappers.handle_Index(IndexIVFSDC)
+    handle_Index(IndexIVFSDC)
     original_init = IndexIVFSDC.__init__
 
     def __init__(self: Any, *args: Any) -> None:

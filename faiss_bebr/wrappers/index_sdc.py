@@ -21,10 +21,11 @@ from faiss_bebr.wrappers.checks import (
     check_matrix,
     check_recons,
 )
+from faiss_bebr.wrappers.numpy_methods import handle_Index
 
 
 def handle_IndexSDC() -> None:
-    class_wrappers.handle_Index(IndexSDC)
+    handle_Index(IndexSDC)
     class_wrappers.handle_SearchParameters(SearchParametersSDC)
     original_init = IndexSDC.__init__
 

@@ -1,12 +1,17 @@
 #include "autotune/ParameterSpace.h"
 
+#include "indexes/IndexBinaryIVFSDC.h"
 #include "indexes/IndexSDC.h"
 
+#include <faiss/IndexBinaryFromFloat.h>
 #include <faiss/IndexIDMap.h>
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/IndexRefine.h>
+#include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/ThreadedIndex.h>
+
+#include <cmath>
 
 namespace faiss_bebr {
 
@@ -31,6 +36,54 @@ const Index* get_searched_part(const Index* index) {
         return parts->count() > 0 ? parts->at(0) : nullptr;
     }
     return nullptr;
+}
+
+/// whether the parameter is one of an inverted file
+bool set_ivf_parameter(
+        const ParameterSpace& space,
+        IndexBinaryIVFSDC& ivf,
+        const std::string& name,
+        double val) {
+    const std::string prefix = "quantizer_";
+    if (name == "nprobe") {
+        FAISS_THROW_IF_NOT_FMT(
+                val >= 1, "nprobe must be positive, got %g", val);
+        ivf.nprobe = static_cast<size_t>(val);
+    } else if (name == "max_codes") {
+        FAISS_THROW_IF_NOT_FMT(val >= 0, "max_codes is negative: %g", val);
+        ivf.max_codes = std::isfinite(val) ? static_cast<size_t>(val) : 0;
+    } else if (name == "efSearch" || name == "efConstruction") {
+        space.set_index_parameter(ivf.quantizer, name, val);
+    } else if (name.compare(0, prefix.size(), prefix) == 0) {
+        const std::string rest = name.substr(prefix.size());
+        space.set_index_parameter(ivf.quantizer, rest, val);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/// whether the parameter is one of the two passes
+bool set_two_pass_parameter(
+        IndexSDC& index,
+        const std::string& name,
+        double val) {
+    if (name == "k_factor") {
+        FAISS_THROW_IF_NOT_FMT(
+                val >= 1, "k_factor must be at least 1, got %g", val);
+        index.k_factor = static_cast<float>(val);
+    } else if (name == "first_nbits") {
+        const int nplanes = index.sdc.layout.nplanes();
+        FAISS_THROW_IF_NOT_FMT(
+                val >= 1 && val <= nplanes,
+                "first_nbits must be in 1..%d, got %g",
+                nplanes,
+                val);
+        index.first_nbits = static_cast<int>(val);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 } // namespace
@@ -61,11 +114,7 @@ void ParameterSpace::set_index_parameter(
         const std::string& name,
         double val) const {
     auto* sdc = dynamic_cast<IndexSDC*>(index);
-    if (sdc && name == "k_factor") {
-        sdc->k_factor = static_cast<float>(val);
-    } else if (sdc && name == "first_nbits") {
-        sdc->first_nbits = static_cast<int>(val);
-    } else {
+    if (!sdc || !set_two_pass_parameter(*sdc, name, val)) {
         faiss::ParameterSpace::set_index_parameter(index, name, val);
     }
 }
@@ -78,6 +127,14 @@ void ParameterSpace::set_index_parameter(
         for (int i = 0; i < parts->count(); i++) {
             set_index_parameter(parts->at(i), name, val);
         }
+        return;
+    }
+    if (auto* floats = dynamic_cast<faiss::IndexBinaryFromFloat*>(index)) {
+        set_index_parameter(floats->index, name, val);
+        return;
+    }
+    auto* ivf = dynamic_cast<IndexBinaryIVFSDC*>(index);
+    if (ivf && set_ivf_parameter(*this, *ivf, name, val)) {
         return;
     }
     faiss::ParameterSpace::set_index_parameter(index, name, val);

@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from faiss_bebr import swigfaiss_bebr as own
-from faiss_bebr.index_io.containers import INVERTED_FILES, children, walk
+from faiss_bebr.index_io.containers import INVERTED_FILES, REPLICAS, SHARDS, children
 from faiss_bebr.index_io.inverted_lists import check_lists
 
 _GRAPHS = (faiss.IndexHNSW, faiss.IndexBinaryHNSW)
@@ -72,8 +72,9 @@ def _check_parts(obj: Any, parts: dict[str, Any]) -> None:
         if path not in ("index_ivf", "vt") and not path.startswith("at("):
             _require(part.d == obj.d, f"{path} of an {name} has other dimensions")
     if isinstance(obj, faiss.IndexRefine):
-        base, vectors = parts["base_index"], parts["refine_index"]
-        _require(base.ntotal <= vectors.ntotal, f"an {name} without vectors")
+        _check_labels(parts["base_index"], parts["refine_index"].ntotal)
+    elif isinstance(obj, _MAPS):
+        _check_labels(parts["index"], obj.ntotal)
     if "storage" in parts:
         _require(parts["storage"].ntotal == obj.ntotal, f"an {name} without vectors")
 
@@ -90,21 +91,28 @@ def _check_inverted_file(index: Any) -> None:
     check_lists(index)
 
 
-def _check_labels(quantizer: Any, nlist: int) -> None:
-    """A quantizer's labels are numbers of lists."""
-    message = f"a quantizer for other lists than {nlist}"
-    _require(quantizer.ntotal <= nlist, message)
-    for part in walk(quantizer):
-        labels = []
-        if isinstance(part, _MAPS):
-            labels = [faiss.vector_to_array(part.id_map)]
-        elif isinstance(part, INVERTED_FILES):
-            check_lists(part)
-            lists = part.invlists
-            labels = [
-                faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i))
-                for i in range(part.nlist if lists else 0)
-                if lists.list_size(i)
-            ]
-        for ids in labels:
-            _require(bool(np.all((ids >= 0) & (ids < nlist))), message)
+def _check_labels(index: Any, n: int) -> None:
+    """Whether all labels that searches of an index give are below n.
+
+    The ids of mapped lists are not looked at, as that would read them all.
+    """
+    message = f"an {type(index).__name__} with labels beyond {n}"
+    parts = dict(children(index))
+    if isinstance(index, _MAPS):
+        ids = faiss.vector_to_array(index.id_map)
+        _require(bool(np.all((ids >= 0) & (ids < n))), message)
+    elif isinstance(index, INVERTED_FILES):
+        own.check_ids(index.invlists, n)
+    elif isinstance(index, SHARDS + REPLICAS) and not _shifts_labels(index):
+        for part in parts.values():
+            _check_labels(part, n)
+    else:
+        _require(index.ntotal <= n, message)
+        for attribute in ("index", "base_index", "index_ivf"):
+            if attribute in parts:
+                _check_labels(parts[attribute], n)
+
+
+def _shifts_labels(group: Any) -> bool:
+    """Whether the labels of shards are numbers of vectors, in their order."""
+    return isinstance(group, SHARDS) and group.successive_ids

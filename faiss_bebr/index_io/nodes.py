@@ -60,7 +60,7 @@ from faiss_bebr.index_io.inverted_lists import (
     are_in_index_file,
     check_writable,
 )
-from faiss_bebr.index_io.limits import reading_payload
+from faiss_bebr.index_io.limits import check_tables, reading_payload
 
 # of containers in containers; no real index has so many
 MAX_DEPTH = 32
@@ -187,9 +187,11 @@ def write_node(obj: Any, writer: Any, io_flags: int = 0) -> None:
 
 def _write_tree(obj: Any, domain: Domain, writer: Any, io_flags: int) -> None:
     copy = HollowCopy(obj, _has_own_node)
-    for index in walk(obj):
-        if isinstance(index, INVERTED_FILES) and not is_own(index):
-            check_writable(index)
+    for part in walk(obj):
+        if isinstance(part, INVERTED_FILES) and not is_own(part):
+            check_writable(part)
+        elif isinstance(part, faiss.ResidualCoarseQuantizer):
+            check_tables(part)
     parts = copy.parts
     if isinstance(obj, faiss.IndexHNSW) and io_flags & faiss.IO_FLAG_SKIP_STORAGE:
         parts = [part for part in parts if part.path.split(".")[0] != "storage"]

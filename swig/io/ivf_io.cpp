@@ -165,7 +165,7 @@ enum ListsKind : uint8_t { kNoLists, kArrays, kStockLists };
 } // namespace
 
 bool is_plausible_nlist(size_t nlist, idx_t ncentroids) {
-    constexpr size_t max_empty_lists = 1 << 20;
+    constexpr size_t max_empty_lists = 1 << 18;
     return nlist <= std::max<size_t>(max_empty_lists, ncentroids);
 }
 

@@ -1,23 +1,25 @@
 // Reading and writing of the types of this module, for faiss_bebr/index_io.
 
 %{
-#include <faiss/IndexBinaryFromFloat.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/impl/ThreadedIndex.h>
 #include <faiss/impl/io.h>
 
+#include "io/ByteCounter.h"
+#include "io/ContainerShell.h"
 #include "io/PeekedReader.h"
 #include "io/clone_ivf.h"
+#include "io/consistency.h"
+#include "io/fields.h"
+#include "io/ivf_io.h"
 #include "io/payload_read.h"
 #include "io/payload_write.h"
-#include "io/stand_ins.h"
 #include "io/types_io.h"
 %}
 
 %warnfilter(503) faiss::FileIOReader;
 %import(module="faiss.swigfaiss") "faiss/impl/io.h"
 %import(module="faiss.swigfaiss") "faiss/IndexPreTransform.h"
-%import(module="faiss.swigfaiss") "faiss/IndexBinaryFromFloat.h"
 
 %ignore faiss_bebr::kMagic;
 %ignore faiss_bebr::PayloadSummary::checksums;
@@ -28,11 +30,12 @@
 %ignore faiss_bebr::CheckedPayload::take;
 %ignore faiss_bebr::StreamPayloadReader::source;
 %immutable faiss_bebr::CheckedPayload::size;
-%immutable faiss_bebr::CheckedPayload::position;
+%immutable faiss_bebr::CheckedPayload::is_complete;
+%immutable faiss_bebr::ByteCounter::size;
 %ignore faiss_bebr::PeekedReader::source;
-%ignore faiss_bebr::PeekedReader::first_bytes;
+%immutable faiss_bebr::PeekedReader::first_bytes;
 %immutable faiss_bebr::PeekedReader::was_rewound;
-%include "std_string.i"
+%include "io/ByteCounter.h"
 %include "io/PeekedReader.h"
 %include "io/payload_write.h"
 %include "io/payload_read.h"
@@ -48,28 +51,19 @@
 %newobject faiss_bebr::clone_IndexBinaryIVFSDC;
 %include "io/clone_ivf.h"
 
+%include "io/ContainerShell.h"
+%template(IndexShell) faiss_bebr::ContainerShell<faiss::Index>;
+%template(IndexBinaryShell) faiss_bebr::ContainerShell<faiss::IndexBinary>;
+
+%include "io/consistency.h"
 namespace faiss_bebr {
-struct StandInIndex : faiss::IndexPreTransform {
-    explicit StandInIndex(const faiss::Index* part);
-};
-struct StandInIndexBinary : faiss::IndexBinaryFromFloat {
-    explicit StandInIndexBinary(const faiss::IndexBinary* part);
-};
-struct StandInTransform : faiss::RemapDimensionsTransform {
-    explicit StandInTransform(const faiss::VectorTransform* part);
-};
-void set_transform(
-        faiss::IndexPreTransform* index,
-        size_t i,
-        faiss::VectorTransform* transform);
+bool is_plausible_nlist(size_t nlist, faiss::idx_t ncentroids);
 }
 
 %inline %{
-/// whether an index was linked to a binarizer and is not trained since
-bool waits_for_binarizer(const faiss::Index* index) {
-    const auto* flat = dynamic_cast<const faiss_bebr::IndexSDC*>(index);
-    const auto* ivf = dynamic_cast<const faiss_bebr::IndexIVFSDC*>(index);
-    return (flat && flat->binarizer) || (ivf && ivf->binarizer);
+/// all bytes of a payload up to a place, in memory
+void read_into_memory(faiss::IOReader* payload, uint64_t n, faiss::VectorIOReader* memory) {
+    memory->data = faiss_bebr::read_array<uint8_t>(*payload, n);
 }
 %}
 
@@ -91,6 +85,27 @@ faiss_bebr::IndexBinaryIVFSDC* as_IndexBinaryIVFSDC(faiss::IndexBinary* index) {
 faiss_bebr::BinarizerTransform* as_BinarizerTransform(
         faiss::VectorTransform* transform) {
     return dynamic_cast<faiss_bebr::BinarizerTransform*>(transform);
+}
+%}
+
+// FAISS's own downcast leaves this class out.
+%{
+namespace faiss {
+template <class IndexT>
+struct IndexShardsTemplate;
+}
+using IndexBinaryShards = faiss::IndexShardsTemplate<faiss::IndexBinary>;
+%}
+%inline %{
+faiss::IndexShardsTemplate<faiss::IndexBinary>* as_IndexBinaryShards(
+        faiss::IndexBinary* index) {
+    using Threaded = faiss::ThreadedIndex<faiss::IndexBinary>;
+    const std::string name = index ? typeid(*index).name() : "";
+    // the class is only known by its name here, and its base comes first in it
+    return name.find("IndexShardsTemplate") == std::string::npos
+            ? nullptr
+            : reinterpret_cast<IndexBinaryShards*>(
+                      dynamic_cast<Threaded*>(index));
 }
 %}
 

@@ -13,9 +13,18 @@ import numpy as np
 
 from faiss_bebr.index_io.clone import clone
 from faiss_bebr.index_io.containers import contains_own
-from faiss_bebr.index_io.domains import BINARY, INDEX, TRANSFORM, Domain
-from faiss_bebr.index_io.files import open_reader, open_writer, write_payload
-from faiss_bebr.index_io.links import link_binarizers
+from faiss_bebr.index_io.domains import BINARY, DOMAINS, INDEX, TRANSFORM, Domain
+from faiss_bebr.index_io.fields import read_bytes, write_fields
+from faiss_bebr.index_io.files import (
+    Source,
+    open_source,
+    open_writer,
+    to_path,
+    write_payload,
+)
+from faiss_bebr.index_io.finish import finish
+from faiss_bebr.index_io.foreign import describe
+from faiss_bebr.index_io.limits import reading_anything
 from faiss_bebr.index_io.nodes import OWN_TYPES, read_node, write_node
 from faiss_bebr.index_io.pickling import add_pickling
 
@@ -40,39 +49,65 @@ __all__ = [
 
 def _write(obj: Any, domain: Domain, f: Any, io_flags: int) -> None:
     if not isinstance(obj, domain.base):
-        raise TypeError(f"expected a {domain.name}, got {type(obj).__name__}")
+        raise TypeError(f"expected {domain.name}, got {type(obj).__name__}")
     if not contains_own(obj):
-        with open_writer(f) as writer:
-            domain.native_write(obj, writer, io_flags)
+        _write_stock(obj, domain, f, io_flags)
         return
 
     def write(writer: Any) -> None:
-        if writer.write_bytes(domain.tag) != len(domain.tag):
-            raise RuntimeError("write error")
+        write_fields(writer, domain.tag)
         write_node(obj, writer, io_flags)
 
     write_payload(f, write)
 
 
+def _write_stock(obj: Any, domain: Domain, f: Any, io_flags: int) -> None:
+    path = to_path(f)
+    if path is not None:
+        domain.native_write(obj, path, io_flags)
+        return
+    with open_writer(f) as writer:
+        domain.native_write(obj, writer, io_flags)
+
+
 def _read(domain: Domain, f: Any, io_flags: int) -> Any:
-    with open_reader(f, io_flags) as (is_ours, reader):
-        if not is_ours:
-            return domain.native_read(reader, io_flags)
-        tag = reader.read_bytes(1)
-        if tag != domain.tag:
-            names = {other.tag: other.name for other in (INDEX, BINARY, TRANSFORM)}
+    with open_source(f, io_flags) as source:
+        if not source.is_ours:
+            return _read_stock(domain, source, io_flags)
+        return _read_payload(domain, source.reader, io_flags)
+
+
+def _read_stock(domain: Domain, source: Source, io_flags: int) -> Any:
+    with reading_anything():
+        try:
+            return domain.native_read(source.reader, io_flags)
+        except RuntimeError as error:
+            description = describe(source.start)
+            if description is None or domain.read_function in description:
+                raise
+            name = source.name or "the index file"
             raise RuntimeError(
-                f"expected a {domain.name}, but the file has "
-                f"a {names.get(tag, 'thing unknown')}"
-            )
-        obj = read_node(reader, domain, io_flags)
-        if reader.remaining():
-            raise RuntimeError(
-                f"the index file is corrupted: {reader.remaining()} bytes too many"
-            )
-        if domain is INDEX:
-            link_binarizers(obj)
-        return obj
+                f"cannot read {name} as {domain.name}: it is {description} ({error})"
+            ) from error
+
+
+def _read_payload(domain: Domain, reader: Any, io_flags: int) -> Any:
+    tag = read_bytes(reader, 1)
+    if tag != domain.tag:
+        for other in DOMAINS:
+            if other.tag == tag:
+                raise RuntimeError(
+                    f"expected {domain.name}, but the file has {other.name}, which "
+                    f"{other.read_function} reads"
+                )
+        raise RuntimeError(f"the index file has an unknown family {tag!r}")
+    obj = read_node(reader, domain, io_flags)
+    if reader.remaining():
+        raise RuntimeError(
+            f"the index file is corrupted: {reader.remaining()} bytes too many"
+        )
+    finish(obj, io_flags)
+    return obj
 
 
 def write_index(index: faiss.Index, f: Any, io_flags: int = 0) -> None:

@@ -10,13 +10,12 @@ from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.containers import (
     REPLICAS,
     SHARDS,
+    HollowCopy,
     Part,
     contains_own,
-    find_parts,
     is_own,
     make_group,
     put_parts,
-    stand_ins,
 )
 from faiss_bebr.index_io.domains import Domain, domain_of
 from faiss_bebr.index_io.links import link_binarizers
@@ -44,42 +43,41 @@ def clone(obj: Any, domain: Domain) -> Any:
         If FAISS can neither clone nor write something that is inside.
     """
     if not isinstance(obj, domain.base):
-        raise TypeError(f"expected a {domain.name}, got {type(obj).__name__}")
+        raise TypeError(f"expected {domain.name}, got {type(obj).__name__}")
     if not contains_own(obj):
         return domain.native_clone(obj)
-    copy = _clone(obj)
+    copy = _clone(domain.downcast(obj))
     link_binarizers(copy)
     return copy
 
 
 def _clone(obj: Any) -> Any:
-    domain = domain_of(obj)
-    obj = domain.downcast(obj)
     for the_class, clone_ivf in _INVERTED_FILES:
         if isinstance(obj, the_class):
-            quantizer = _clone(obj.quantizer)
+            quantizer = _clone(domain_of(obj).downcast(obj.quantizer))
             copy = clone_ivf(obj, quantizer)
             copy.own_fields = True
             quantizer.this.disown()
             return copy
     if is_own(obj):
         return type(obj)(obj)
-    if isinstance(obj, SHARDS + REPLICAS):
+    if type(obj) in SHARDS + REPLICAS:
         return make_group(
             type(obj),
             obj.d,
             own.is_threaded(obj),
             getattr(obj, "successive_ids", False),
-            [_clone(obj.at(i)) for i in range(obj.count())],
+            [_clone(domain_of(obj).downcast(obj.at(i))) for i in range(obj.count())],
         )
-    parts = find_parts(obj)
-    with stand_ins(obj, parts):
-        copy = _clone_stock(obj, domain)
-    put_parts(copy, [Part(path, _clone(part)) for path, part in parts])
+    # each object on its own, as what FAISS cannot clone loses settings
+    hollow = HollowCopy(obj, lambda container, child: True)
+    copy = _clone_stock(hollow.container)
+    put_parts(copy, [Part(path, _clone(part)) for path, part in hollow.parts])
     return copy
 
 
-def _clone_stock(obj: Any, domain: Domain) -> Any:
+def _clone_stock(obj: Any) -> Any:
+    domain = domain_of(obj)
     if domain.native_clone is not None:
         try:
             return domain.native_clone(obj)

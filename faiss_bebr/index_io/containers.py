@@ -1,15 +1,14 @@
 """What FAISS's containers hold, and how parts of them are exchanged.
 
 FAISS writes and clones containers with all that is inside them, in C++, and
-knows only its own types. `stand_ins` takes ours out while it does that.
+knows only its own types. It is given hollow copies of containers for that: with
+placeholders, which it knows, where parts were.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import faiss
@@ -17,7 +16,7 @@ import faiss
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.domains import domain_of
 
-# attributes of FAISS's containers that are indexes
+# attributes of FAISS's containers that are indexes or transforms
 _ATTRIBUTES = (
     "index",
     "quantizer",
@@ -25,21 +24,12 @@ _ATTRIBUTES = (
     "refine_index",
     "storage",
     "index_ivf",
+    "vt",
 )
 _FAMILIES = (faiss.Index, faiss.IndexBinary, faiss.VectorTransform)
 SHARDS = (faiss.IndexShards, faiss.IndexBinaryShards)
 REPLICAS = (faiss.IndexReplicas, faiss.IndexBinaryReplicas)
-# what has no other state than its codes
-FLAT_CLASSES = (faiss.IndexFlat, faiss.IndexFlatL2, faiss.IndexFlatIP)
-FLAT_QUANTIZERS = (
-    faiss.ScalarQuantizer.QT_fp16,
-    faiss.ScalarQuantizer.QT_bf16,
-    faiss.ScalarQuantizer.QT_8bit_direct,
-    faiss.ScalarQuantizer.QT_8bit_direct_signed,
-)
-
-# two threads must not exchange parts of one container
-_lock = threading.RLock()
+INVERTED_FILES = (faiss.IndexIVF, faiss.IndexBinaryIVF, own.IndexBinaryIVFSDC)
 
 
 class Part(NamedTuple):
@@ -76,6 +66,19 @@ def children(container: Any) -> list[Part]:
     ]
 
 
+def walk(obj: Any) -> Iterator[Any]:
+    """An object and all that are inside it.
+
+    Parameters
+    ----------
+    obj : Index, IndexBinary or VectorTransform
+        As the class that it is.
+    """
+    yield obj
+    for part in children(obj):
+        yield from walk(part.obj)
+
+
 def make_group(
     the_class: type, d: int, threaded: bool, successive_ids: bool, indexes: list[Any]
 ) -> Any:
@@ -103,48 +106,7 @@ def is_own(obj: Any) -> bool:
 
 def contains_own(obj: Any) -> bool:
     """Whether an object, or one inside it, is of one of our classes."""
-    return is_own(obj) or any(
-        contains_own(part.obj) for part in children(domain_of(obj).downcast(obj))
-    )
-
-
-def is_flat(obj: Any) -> bool:
-    """Whether an object of FAISS's is codes and nothing else that was learned, so
-    that it can be mapped."""
-    if type(obj) is faiss.IndexScalarQuantizer:
-        return obj.sq.qtype in FLAT_QUANTIZERS
-    return type(obj) in FLAT_CLASSES
-
-
-def has_own_node(name: str, obj: Any) -> bool:
-    """Whether an object is not to be written by FAISS as a part of its container,
-    the attribute `name`: ours, what FAISS has no bytes for, and the vectors of
-    a refine stage, which can be mapped then."""
-    if is_own(obj):
-        return True
-    if type(obj) in SHARDS + REPLICAS + (faiss.IndexRefineFlat,):
-        return contains_own(obj)
-    return name == "refine_index" and is_flat(obj)
-
-
-def find_parts(container: Any) -> list[Part]:
-    """The objects inside a FAISS container that have nodes of their own."""
-    found = []
-    for path, obj in children(container):
-        if has_own_node(path, obj):
-            found.append(Part(path, obj))
-        else:
-            found += [Part(f"{path}.{below}", part) for below, part in find_parts(obj)]
-    return found
-
-
-def _find_places(container: Any) -> list[Part]:
-    """All objects inside a FAISS container."""
-    found = []
-    for path, obj in children(container):
-        found.append(Part(path, obj))
-        found += [Part(f"{path}.{below}", part) for below, part in _find_places(obj)]
-    return found
+    return any(is_own(part) for part in walk(domain_of(obj).downcast(obj)))
 
 
 def _assign(container: Any, path: str, obj: Any) -> None:
@@ -162,41 +124,84 @@ def _assign(container: Any, path: str, obj: Any) -> None:
         setattr(holder, last, obj)
 
 
-@contextmanager
-def stand_ins(container: Any, parts: list[Part]) -> Iterator[None]:
-    """In the context, stand-ins are at the places of `parts`."""
-    with _lock:
-        kept = [domain_of(obj).stand_in(obj) for _, obj in parts]
-        try:
-            for (path, _), stand_in in zip(parts, kept, strict=True):
-                _assign(container, path, stand_in)
-            yield
-        finally:
-            for path, obj in parts:
-                _assign(container, path, obj)
+class HollowCopy:
+    """A container of FAISS's without some of its parts, to be read by FAISS.
+
+    The container itself stays as it is, so that others may search it.
+
+    Attributes
+    ----------
+    container : Index, IndexBinary or VectorTransform
+        Has placeholders where parts were, and shares all else with the original
+        one, which must live. It is to be read only.
+    parts : list of Part
+    """
+
+    def __init__(self, container: Any, is_part: Callable[[Any, Part], bool]) -> None:
+        """
+        Parameters
+        ----------
+        is_part : callable
+            Of a container and what it holds directly, whether that is a part.
+            Of other things the parts are looked for inside them.
+        """
+        # what the copy does not own
+        self._kept: list[Any] = []
+        self._is_part = is_part
+        self.parts: list[Part] = []
+        """what is not in there"""
+        self.container = self._hollow(container, "")
+
+    def _hollow(self, container: Any, prefix: str) -> Any:
+        exchanged = []
+        for child in children(container):
+            if self._is_part(container, child):
+                self.parts.append(Part(prefix + child.path, child.obj))
+                replacement = domain_of(child.obj).make_placeholder(child)
+                self._kept.append(replacement)
+            else:
+                replacement = self._hollow(child.obj, f"{prefix}{child.path}.")
+            if replacement is not child.obj:
+                exchanged.append(Part(child.path, replacement))
+        if not exchanged:
+            return container
+        domain = domain_of(container)
+        shell = domain.shell(container)
+        self._kept.append(shell)
+        copy = domain.downcast(shell.get())
+        for path, replacement in exchanged:
+            _assign(copy, path, replacement)
+        return copy
+
+
+def _find_places(container: Any) -> list[Part]:
+    """All objects inside a FAISS container."""
+    found = []
+    for path, obj in children(container):
+        found.append(Part(path, obj))
+        found += [Part(f"{path}.{below}", part) for below, part in _find_places(obj)]
+    return found
 
 
 def put_parts(container: Any, parts: list[Part]) -> None:
-    """Puts parts at the places of what stand-ins were read or cloned as, which
-    are deleted. The container then owns the parts.
+    """Puts parts at the places of what placeholders were read or cloned as,
+    which are deleted. The container then owns the parts.
 
     Raises
     ------
     ValueError
-        If there is no such place, or a part does not fit there.
+        If there is no such place, or a part does not fit there. Nothing has
+        changed then.
     """
     places = dict(_find_places(container))
+    found = []
     for path, part in parts:
-        domain = domain_of(part)
         old = places.pop(path, None)
-        if not isinstance(old, domain.placeholder):
+        if old is None or any(path.startswith(f"{other}.") for other, _ in parts):
             raise ValueError(f"there is no place for a part at {path!r}")
-        for name in domain.sizes:
-            if getattr(old, name) != getattr(part, name):
-                raise ValueError(
-                    f"{name} of the part at {path!r} is {getattr(part, name)}, "
-                    f"that of its place {getattr(old, name)}"
-                )
+        domain_of(part).check_place(Part(path, part), old)
+        found.append(old)
+    for (path, part), old in zip(parts, found, strict=True):
         _assign(container, path, part)
         part.this.disown()
         old.__swig_destroy__(old)

@@ -5,17 +5,19 @@ readers and writers. See swig/io/payload_write.h for the format.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
+from faiss_bebr.index_io.foreign import NBYTES
 
-MAGIC = "BEBR"
+MAGIC = b"BEBR"
 
 
 def is_mapping(io_flags: int) -> bool:
@@ -24,6 +26,13 @@ def is_mapping(io_flags: int) -> bool:
         io_flags & faiss.IO_FLAG_MMAP_IFC
         or io_flags & faiss.IO_FLAG_MMAP == faiss.IO_FLAG_MMAP
     )
+
+
+def to_path(target: Any) -> str | None:
+    """The path that `target` is, or None."""
+    if isinstance(target, (str, os.PathLike)):
+        return os.fsdecode(target)
+    return None
 
 
 @contextlib.contextmanager
@@ -38,13 +47,14 @@ def open_writer(target: Any) -> Iterator[Any]:
     TypeError
         If `target` is none of these.
     """
-    if isinstance(target, (str, os.PathLike)):
-        with _replaced_file(Path(os.fspath(target))) as stream:
-            yield faiss.PyCallbackIOWriter(stream.write)
+    path = to_path(target)
+    if path is not None:
+        with _replaced_file(path) as stream:
+            yield _to_writer(stream, path)
     elif isinstance(target, faiss.IOWriter):
         yield target
     elif callable(getattr(target, "write", None)):
-        yield faiss.PyCallbackIOWriter(target.write)
+        yield _to_writer(target, str(getattr(target, "name", "")))
     else:
         raise TypeError(
             "expected a path, a binary file object or an IOWriter, got "
@@ -52,32 +62,70 @@ def open_writer(target: Any) -> Iterator[Any]:
         )
 
 
+def _to_writer(stream: Any, name: str) -> faiss.IOWriter:
+    def write(data: bytes) -> None:
+        # unbuffered files may take less than they are given
+        rest = memoryview(data)
+        while len(rest):
+            taken = stream.write(rest)
+            if taken is None:  # many file-like objects do not say
+                return
+            if taken == 0:
+                raise OSError(f"{name or stream} takes no more bytes")
+            rest = rest[taken:]
+
+    writer = faiss.PyCallbackIOWriter(write)
+    writer.name = name
+    return writer
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
 @contextlib.contextmanager
-def _replaced_file(path: Path) -> Iterator[Any]:
-    # a link stays, and what it leads to is replaced
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        with open(path, "wb") as stream:  # a pipe or a device
+def _replaced_file(path: str) -> Iterator[Any]:
+    before = _stat(path)
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with open(path, "wb", buffering=0) as stream:  # a pipe or a device
             yield stream
         return
-    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    # a link stays, and what it leads to is replaced
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    # the name may be as long as names can be
+    new = os.path.join(folder, f"{name[:50]}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(new, "xb") as stream:
+        with open(new, "xb", buffering=0) as stream:
+            if before is not None:
+                _take_owner_and_mode(stream.fileno(), before)
             yield stream
-            stream.flush()
-            if path.exists():
-                os.fchmod(stream.fileno(), path.stat().st_mode)
             os.fsync(stream.fileno())
         os.replace(new, path)
     except BaseException:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
         raise
-    # so that the new name outlasts a power failure
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _sync_folder(folder)
+
+
+def _take_owner_and_mode(fd: int, before: os.stat_result) -> None:
+    with contextlib.suppress(PermissionError):  # only root can give files away
+        os.fchown(fd, before.st_uid, before.st_gid)
+    os.fchmod(fd, stat.S_IMODE(before.st_mode))
+
+
+def _sync_folder(folder: str) -> None:
+    """So that a new name outlasts a power failure, where the file system can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def write_payload(target: Any, write: Callable[[Any], None]) -> None:
@@ -97,16 +145,23 @@ def write_payload(target: Any, write: Callable[[Any], None]) -> None:
         payload.finish()
 
 
-@contextlib.contextmanager
-def open_reader(source: Any, io_flags: int) -> Iterator[tuple[bool, Any]]:
-    """What to read from a path, a binary file object or an IOReader.
+class Source(NamedTuple):
+    """What an index is read from."""
 
-    Yields
-    ------
-    is_ours : bool
-        Whether it is a file of faiss_bebr.
-    reader
-        If it is, a reader of its payload; else what FAISS's functions take.
+    start: bytes
+    """the first bytes"""
+    reader: Any
+    """of the payload if `is_ours`, else what FAISS's functions take"""
+    is_ours: bool
+    """whether it is a file of faiss_bebr"""
+    name: str
+    kept: tuple[Any, ...] = ()
+    """what the reader reads from, without owning it"""
+
+
+@contextlib.contextmanager
+def open_source(source: Any, io_flags: int) -> Iterator[Source]:
+    """Open a path, a binary file object or an IOReader for reading.
 
     Raises
     ------
@@ -115,28 +170,55 @@ def open_reader(source: Any, io_flags: int) -> Iterator[tuple[bool, Any]]:
     ValueError
         If a file of faiss_bebr is to be mapped, but is not given by its path.
     """
-    if isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
-        with open(path, "rb") as stream:
-            is_ours = stream.read(len(MAGIC)) == MAGIC.encode()
-        reader = path
-        if is_ours:
-            reader = own.FilePayloadReader(path, is_mapping(io_flags))
-        yield is_ours, reader
-        return
-    if isinstance(source, faiss.IOReader):
-        reader = source
+    path = to_path(source)
+    if path is not None:
+        with open(path, "rb", buffering=0) as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                yield _open_file(path, stream.read(NBYTES), io_flags)
+            else:  # a pipe or a device
+                reader = faiss.PyCallbackIOReader(stream.read)
+                yield _open_stream(reader, path, io_flags)
+    elif isinstance(source, faiss.IOReader):
+        yield _open_stream(source, source.name, io_flags)
     elif callable(getattr(source, "read", None)):
-        reader = faiss.PyCallbackIOReader(source.read)
+        name = str(getattr(source, "name", ""))
+        opened = _open_stream(faiss.PyCallbackIOReader(source.read), name, io_flags)
+        available = _count_bytes(source)
+        if opened.is_ours and available is not None:
+            opened.reader.set_available_bytes(available)
+        yield opened
     else:
         raise TypeError(
             "expected a path, a binary file object or an IOReader, got "
             f"{type(source).__name__}"
         )
+
+
+def _count_bytes(stream: Any) -> int | None:
+    """How many bytes there are to read, if that costs nothing to know."""
+    if isinstance(stream, io.BytesIO):
+        return len(stream.getbuffer()) - stream.tell()
+    if isinstance(getattr(stream, "raw", stream), io.FileIO):
+        status = os.fstat(stream.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size - stream.tell()
+    return None
+
+
+def _open_file(path: str, start: bytes, io_flags: int) -> Source:
+    if not start.startswith(MAGIC):
+        return Source(start, path, False, path)
+    return Source(start, own.FilePayloadReader(path, is_mapping(io_flags)), True, path)
+
+
+def _open_stream(reader: faiss.IOReader, name: str, io_flags: int) -> Source:
+    # no more, as the stream may go on behind a very small index
     peeked = own.PeekedReader(reader, len(MAGIC))
-    if not peeked.starts_with(MAGIC):
-        yield False, reader if peeked.was_rewound else peeked
-    elif is_mapping(io_flags):
+    start = faiss.vector_to_array(peeked.first_bytes).tobytes()
+    rest = reader if peeked.was_rewound else peeked
+    kept = (reader, peeked)
+    if start != MAGIC:
+        return Source(start, rest, False, name, kept)
+    if is_mapping(io_flags):
         raise ValueError("an index has to be mapped by the path of its file")
-    else:
-        yield True, own.StreamPayloadReader(peeked)
+    return Source(start, own.StreamPayloadReader(rest), True, name, kept)

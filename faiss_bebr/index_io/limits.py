@@ -8,46 +8,81 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 import faiss
 
-# other threads may read small files of FAISS's own at the same time
-_LEAST_BYTES = 64 << 20
+# what small files may ask for: tables that FAISS computes, empty lists
+_LEAST_ARRAY_BYTES = 160 << 20
+_LEAST_COUNT = 1 << 20
+
+
+class _Limits(NamedTuple):
+    array_bytes: int
+    """one array"""
+    count: int
+    """things that are made one by one"""
+
+
+_NONE = _Limits(1 << 63, 1 << 63)
 
 _lock = threading.Lock()
-_active: list[int] = []
+_active: list[_Limits] = []
 _before: tuple[int, int] = (0, 0)
 
 
+def _for_payload(nbytes: int) -> _Limits:
+    # the smallest code of a centroid, which a list has, takes three bytes
+    return _Limits(max(nbytes, _LEAST_ARRAY_BYTES), max(nbytes // 3, _LEAST_COUNT))
+
+
 def _apply() -> None:
-    limit = max(_active)
-    vector_limit, loop_limit = _before
-    faiss.set_deserialization_vector_byte_limit(min(limit, vector_limit))
-    faiss.set_deserialization_loop_limit(min(limit, loop_limit or limit))
+    array_bytes, count = _before
+    faiss.set_deserialization_vector_byte_limit(
+        min(array_bytes, max(limits.array_bytes for limits in _active))
+    )
+    widest = max(limits.count for limits in _active)
+    if widest < _NONE.count:  # 0 is no limit to FAISS
+        count = min(widest, count or widest)
+    faiss.set_deserialization_loop_limit(count)
 
 
 @contextmanager
-def reading_limits(nbytes: int) -> Iterator[None]:
-    """In the context, FAISS allocates no more than `nbytes` for one array, or
-    64 MiB if that is more."""
+def _reading(limits: _Limits) -> Iterator[None]:
     global _before
-    limit = max(nbytes, _LEAST_BYTES)
     with _lock:
         if not _active:
             _before = (
                 faiss.get_deserialization_vector_byte_limit(),
                 faiss.get_deserialization_loop_limit(),
             )
-        _active.append(limit)
+        _active.append(limits)
         _apply()
     try:
         yield
     finally:
         with _lock:
-            _active.remove(limit)
+            _active.remove(limits)
             if _active:
                 _apply()
             else:
                 faiss.set_deserialization_vector_byte_limit(_before[0])
                 faiss.set_deserialization_loop_limit(_before[1])
+
+
+def reading_payload(nbytes: int) -> AbstractContextManager[None]:
+    """In the context, FAISS allocates no more than that many bytes justify.
+
+    Parameters
+    ----------
+    nbytes : int
+        Of the payload up to the end of what is read.
+    """
+    return _reading(_for_payload(nbytes))
+
+
+def reading_anything() -> AbstractContextManager[None]:
+    """In the context, FAISS has the bounds that the user has set, whatever other
+    threads read."""
+    return _reading(_NONE)

@@ -18,13 +18,13 @@ def link_binarizers(obj: Any, binarizer: Any = None) -> None:
 
     Parameters
     ----------
-    obj : Index
+    obj : Index, IndexBinary or VectorTransform
         As the class that it is.
-    binarizer : BinarizerTransform
+    binarizer : BinarizerTransform or None
         The last one before `obj`.
     """
-    if binarizer is not None and own.waits_for_binarizer(obj):
-        obj.link_binarizer(binarizer)
+    if isinstance(obj, faiss.Index):
+        own.relink_binarizer(obj, binarizer)
     parts = [part for _, part in children(obj)]
     for part in parts:
         if isinstance(part, own.BinarizerTransform):

@@ -4,11 +4,12 @@ A node is four characters and what they announce:
 
     SDC_ BSDC BEBR   the fields of one of our types, see swig/io/types_io.h
     IVFS BIVS        a node for the quantizer, then the fields likewise
-    FAIS             an object of FAISS with none of ours inside, in FAISS's bytes
-    TREE             a FAISS container with ours inside: uint32 number of parts,
-                     for each uint16 length of its path, the path, one character
-                     for its family and a node; then the container in FAISS's
-                     bytes, with stand-ins at those places
+    FAIS             an object of FAISS with nothing inside that has a node of
+                     its own: uint64 number of FAISS's bytes, and these
+    TREE             a FAISS container with such things inside: uint32 number of
+                     them, for each uint16 length of its path, the path, one
+                     character for its family and a node; then the container, as
+                     in FAIS, with placeholders at those places
     SHRD REPL        shards or replicas of indexes, which FAISS has no bytes for:
                      int32 d, uint8 threaded, uint8 successive_ids (0 for
                      replicas), uint32 number of indexes, and a node for each
@@ -32,17 +33,16 @@ import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.containers import (
-    FLAT_CLASSES,
-    FLAT_QUANTIZERS,
+    INVERTED_FILES,
     REPLICAS,
     SHARDS,
+    HollowCopy,
     Part,
     contains_own,
-    find_parts,
-    is_flat,
+    is_own,
     make_group,
     put_parts,
-    stand_ins,
+    walk,
 )
 from faiss_bebr.index_io.domains import (
     BINARY,
@@ -52,10 +52,21 @@ from faiss_bebr.index_io.domains import (
     Domain,
     domain_of,
 )
-from faiss_bebr.index_io.limits import reading_limits
+from faiss_bebr.index_io.fields import read_bytes, read_numbers, write_fields
+from faiss_bebr.index_io.flat import FLOAT_CLASSES, is_flat, read_flat, write_flat
+from faiss_bebr.index_io.inverted_lists import (
+    PQ_INVERTED_FILES,
+    are_in_index_file,
+    check_writable,
+)
+from faiss_bebr.index_io.limits import reading_payload
 
 # of containers in containers; no real index has so many
 MAX_DEPTH = 32
+# of shards or replicas, each of which may have a thread
+MAX_GROUP = 4096
+# of refine stages, as FAISS's reader
+MAX_K_FACTOR = 1000
 
 
 class OwnType(NamedTuple):
@@ -63,8 +74,8 @@ class OwnType(NamedTuple):
 
     the_class: type
     domain: Domain
-    write: Callable[[Any, Any, int], None]
-    """object, IOWriter, io_flags"""
+    write: Callable[[Any, Any], None]
+    """object, IOWriter"""
     read: Callable[[Any, int, int], Any]
     """payload reader, io_flags, depth"""
 
@@ -72,52 +83,39 @@ class OwnType(NamedTuple):
 def _fields(the_class: type, domain: Domain, write: Any, read: Any) -> OwnType:
     """A type that has no other objects inside."""
     return OwnType(
-        the_class,
-        domain,
-        lambda obj, writer, io_flags: write(obj, writer),
-        lambda reader, io_flags, depth: read(reader),
+        the_class, domain, write, lambda reader, io_flags, depth: read(reader)
     )
 
 
-def _write_ivf(write: Any) -> Callable[[Any, Any, int], None]:
-    def write_index(index: Any, writer: Any, io_flags: int) -> None:
-        write_node(index.quantizer, writer, io_flags)
-        write(index, writer)
+def _inverted_file(the_class: type, domain: Domain, write: Any, read: Any) -> OwnType:
+    def write_index(index: Any, writer: Any) -> None:
+        write_node(index.quantizer, writer)
+        write(index, writer, are_in_index_file(index))
 
-    return write_index
-
-
-def _read_ivf(read: Any, domain: Domain) -> Callable[[Any, int, int], Any]:
     def read_index(reader: Any, io_flags: int, depth: int) -> Any:
         quantizer = read_node(reader, domain, io_flags, depth + 1)
-        with reading_limits(reader.remaining()):
+        with reading_payload(reader.size):
             index = read(reader, quantizer, io_flags)
         index.own_fields = True
         quantizer.this.disown()
         return index
 
-    return read_index
+    return OwnType(the_class, domain, write_index, read_index)
 
-
-# their places are in files
-_FLAT_TYPES = (*FLAT_CLASSES, faiss.IndexScalarQuantizer)
 
 OWN_TYPES = {
     b"SDC_": _fields(own.IndexSDC, INDEX, own.write_IndexSDC, own.read_IndexSDC),
-    b"IVFS": OwnType(
-        own.IndexIVFSDC,
-        INDEX,
-        _write_ivf(own.write_IndexIVFSDC),
-        _read_ivf(own.read_IndexIVFSDC, INDEX),
+    b"IVFS": _inverted_file(
+        own.IndexIVFSDC, INDEX, own.write_IndexIVFSDC, own.read_IndexIVFSDC
     ),
     b"BSDC": _fields(
         own.IndexBinarySDC, BINARY, own.write_IndexBinarySDC, own.read_IndexBinarySDC
     ),
-    b"BIVS": OwnType(
+    b"BIVS": _inverted_file(
         own.IndexBinaryIVFSDC,
         BINARY,
-        _write_ivf(own.write_IndexBinaryIVFSDC),
-        _read_ivf(own.read_IndexBinaryIVFSDC, BINARY),
+        own.write_IndexBinaryIVFSDC,
+        own.read_IndexBinaryIVFSDC,
     ),
     b"BEBR": _fields(
         own.BinarizerTransform,
@@ -128,24 +126,26 @@ OWN_TYPES = {
 }
 
 
-def _write(writer: Any, *pieces: bytes) -> None:
-    data = b"".join(pieces)
-    if writer.write_bytes(data) != len(data):
-        raise RuntimeError(f"write error in {writer.name}")
+def _has_own_node(container: Any, child: Part) -> bool:
+    """Whether FAISS is not to write what its container holds: ours, what it has
+    no bytes for, the vectors of a refine stage, which can be mapped then, and
+    quantizers that it would make tables for when it reads them."""
+    name, obj = child
+    if is_own(obj):
+        if name == "index_ivf":
+            raise RuntimeError(
+                f"cannot write an {type(container).__name__} around an "
+                f"{type(obj).__name__}"
+            )
+        return True
+    if type(obj) in SHARDS + REPLICAS + (faiss.IndexRefineFlat,):
+        return contains_own(obj)
+    if name == "quantizer":
+        return isinstance(container, PQ_INVERTED_FILES)
+    return name == "refine_index" and is_flat(obj)
 
 
-def _read(reader: Any, nbytes: int) -> bytes:
-    data: bytes = reader.read_bytes(nbytes)
-    if len(data) != nbytes:
-        raise RuntimeError("the index file is corrupted: it ends too early")
-    return data
-
-
-def _read_numbers(reader: Any, layout: str) -> tuple[int, ...]:
-    return struct.unpack(layout, _read(reader, struct.calcsize(layout)))
-
-
-def write_node(obj: Any, writer: Any, io_flags: int) -> None:
+def write_node(obj: Any, writer: Any, io_flags: int = 0) -> None:
     """Write an object with all that is inside it.
 
     Parameters
@@ -153,7 +153,7 @@ def write_node(obj: Any, writer: Any, io_flags: int) -> None:
     obj : Index, IndexBinary or VectorTransform
     writer : IOWriter
     io_flags : int
-        See `faiss.write_index`.
+        See `faiss.write_index`; not for what is inside, as there.
 
     Raises
     ------
@@ -164,65 +164,73 @@ def write_node(obj: Any, writer: Any, io_flags: int) -> None:
     obj = domain.downcast(obj)
     for tag, own_type in OWN_TYPES.items():
         if isinstance(obj, own_type.the_class):
-            _write(writer, tag)
-            own_type.write(obj, writer, io_flags)
+            write_fields(writer, tag)
+            own_type.write(obj, writer)
             return
     if isinstance(obj, SHARDS + REPLICAS):
         _write_group(obj, writer, io_flags)
     elif is_flat(obj):
-        _write_flat(obj, writer)
+        write_fields(writer, b"FLAT")
+        write_flat(obj, writer)
     elif type(obj) is faiss.IndexRefineFlat and contains_own(obj):
-        _write_refine_flat(obj, writer, io_flags)
+        _write_refine_flat(obj, writer)
     else:
         _write_tree(obj, domain, writer, io_flags)
 
 
 def _write_tree(obj: Any, domain: Domain, writer: Any, io_flags: int) -> None:
-    parts = find_parts(obj)
+    copy = HollowCopy(obj, _has_own_node)
+    for index in walk(obj):
+        if isinstance(index, INVERTED_FILES) and not is_own(index):
+            check_writable(index)
+    parts = copy.parts
+    if isinstance(obj, faiss.IndexHNSW) and io_flags & faiss.IO_FLAG_SKIP_STORAGE:
+        parts = [part for part in parts if part.path.split(".")[0] != "storage"]
     if not parts:
-        _write(writer, b"FAIS")
-        domain.native_write(obj, writer, io_flags)
-        return
-    _write(writer, b"TREE", struct.pack("<I", len(parts)))
+        write_fields(writer, b"FAIS")
+    else:
+        write_fields(writer, b"TREE", struct.pack("<I", len(parts)))
     for path, part in parts:
         name = path.encode("ascii")
         family = domain_of(part).tag
-        _write(writer, struct.pack("<H", len(name)), name, family)
-        write_node(part, writer, io_flags)
-    with stand_ins(obj, parts):
-        domain.native_write(obj, writer, io_flags)
+        write_fields(writer, struct.pack("<H", len(name)), name, family)
+        write_node(part, writer)
+    counter = own.ByteCounter()
+    domain.native_write(copy.container, counter, io_flags)
+    write_fields(writer, struct.pack("<Q", counter.size))
+    domain.native_write(copy.container, writer, io_flags)
 
 
 def _write_group(obj: Any, writer: Any, io_flags: int) -> None:
+    name, count = type(obj).__name__, obj.count()
     if type(obj) not in SHARDS + REPLICAS:
-        raise RuntimeError(f"cannot write an index of type {type(obj).__name__}")
+        raise RuntimeError(f"cannot write an index of type {name}")
+    if count > MAX_GROUP or obj.d < 1:
+        raise RuntimeError(f"cannot write an {name} of {count} indexes, d={obj.d}")
     is_shards = isinstance(obj, SHARDS)
     successive_ids = is_shards and obj.successive_ids
-    numbers = (obj.d, own.is_threaded(obj), successive_ids, obj.count())
-    _write(writer, b"SHRD" if is_shards else b"REPL", struct.pack("<iBBI", *numbers))
-    for i in range(obj.count()):
+    numbers = (obj.d, own.is_threaded(obj), successive_ids, count)
+    tag = b"SHRD" if is_shards else b"REPL"
+    write_fields(writer, tag, struct.pack("<iBBI", *numbers))
+    for i in range(count):
         write_node(obj.at(i), writer, io_flags)
 
 
-_FLAT_HEADER = "<Biifi"
-
-
-def _write_flat(obj: Any, writer: Any) -> None:
-    number = _FLAT_TYPES.index(type(obj))
-    qtype = obj.sq.qtype if type(obj) is faiss.IndexScalarQuantizer else 0
-    numbers = (number, obj.d, obj.metric_type, obj.metric_arg, qtype)
-    _write(writer, b"FLAT", struct.pack(_FLAT_HEADER, *numbers))
-    own.write_flat_codes(obj, writer)
-
-
-def _write_refine_flat(obj: Any, writer: Any, io_flags: int) -> None:
-    _write(writer, b"RFLT", struct.pack("<f", obj.k_factor))
-    write_node(obj.base_index, writer, io_flags)
-    write_node(obj.refine_index, writer, io_flags)
+def _write_refine_flat(obj: Any, writer: Any) -> None:
+    if not 1 <= obj.k_factor <= MAX_K_FACTOR:
+        raise RuntimeError(
+            f"cannot write an IndexRefineFlat of k_factor={obj.k_factor}"
+        )
+    write_fields(writer, b"RFLT", struct.pack("<f", obj.k_factor))
+    write_node(obj.base_index, writer)
+    write_node(obj.refine_index, writer)
 
 
 def read_node(reader: Any, domain: Domain, io_flags: int, depth: int = 0) -> Any:
     """Read an object that `write_node` wrote.
+
+    It is not checked whether all in it fits together, and some derived data is
+    missing: see `finish`.
 
     Parameters
     ----------
@@ -243,12 +251,12 @@ def read_node(reader: Any, domain: Domain, io_flags: int, depth: int = 0) -> Any
         raise RuntimeError(
             f"the index file is corrupted: containers of depth {MAX_DEPTH}"
         )
-    tag = _read(reader, 4)
+    tag = read_bytes(reader, 4)
     if tag in OWN_TYPES:
         own_type = OWN_TYPES[tag]
         if own_type.domain is not domain:
             raise RuntimeError(
-                f"expected a {domain.name}, but the file has a "
+                f"expected {domain.name}, but the file has a "
                 f"{own_type.the_class.__name__}"
             )
         return own_type.read(reader, io_flags, depth)
@@ -257,27 +265,43 @@ def read_node(reader: Any, domain: Domain, io_flags: int, depth: int = 0) -> Any
     if tag in (b"FAIS", b"TREE"):
         return _read_tree(reader, domain, io_flags, depth, tag == b"TREE")
     if domain is INDEX and tag == b"FLAT":
-        return _read_flat(reader)
+        return read_flat(reader)
     if domain is INDEX and tag == b"RFLT":
         return _read_refine_flat(reader, io_flags, depth)
-    raise RuntimeError(f"expected a {domain.name}, but the file has a type {tag!r}")
+    raise RuntimeError(f"expected {domain.name}, but the file has a type {tag!r}")
 
 
 def _read_tree(
     reader: Any, domain: Domain, io_flags: int, depth: int, has_parts: bool
 ) -> Any:
-    nparts = _read_numbers(reader, "<I")[0] if has_parts else 0
+    nparts = read_numbers(reader, "<I")[0] if has_parts else 0
     parts = [_read_part(reader, io_flags, depth) for _ in range(nparts)]
-    with reading_limits(reader.remaining()):
-        obj = domain.native_read(reader, io_flags)
+    obj = _read_stock(reader, domain, io_flags)
     put_parts(obj, parts)
     return obj
 
 
+def _read_stock(reader: Any, domain: Domain, io_flags: int) -> Any:
+    (nbytes,) = read_numbers(reader, "<Q")
+    if nbytes > reader.remaining():
+        raise RuntimeError("the index file is corrupted: it ends too early")
+    end = reader.tell() + nbytes
+    source = reader
+    if not reader.is_complete:
+        # FAISS believes what bytes say of their number
+        source = faiss.VectorIOReader()
+        own.read_into_memory(reader, nbytes, source)
+    with reading_payload(end):
+        obj = domain.native_read(source, io_flags)
+    if obj is None or reader.tell() != end:
+        raise RuntimeError("the index file is corrupted: a part of another size")
+    return obj
+
+
 def _read_part(reader: Any, io_flags: int, depth: int) -> Part:
-    (length,) = _read_numbers(reader, "<H")
-    path = _read(reader, length).decode("ascii", "replace")
-    tag = _read(reader, 1)
+    (length,) = read_numbers(reader, "<H")
+    path = read_bytes(reader, length).decode("ascii", "replace")
+    tag = read_bytes(reader, 1)
     for domain in DOMAINS:
         if domain.tag == tag:
             return Part(path, read_node(reader, domain, io_flags, depth + 1))
@@ -287,41 +311,25 @@ def _read_part(reader: Any, io_flags: int, depth: int) -> Part:
 def _read_group(
     reader: Any, domain: Domain, io_flags: int, depth: int, is_shards: bool
 ) -> Any:
-    d, threaded, successive_ids, count = _read_numbers(reader, "<iBBI")
-    if domain is TRANSFORM or max(threaded, successive_ids) > 1 or d < 1:
+    d, threaded, successive_ids, count = read_numbers(reader, "<iBBI")
+    if (
+        domain is TRANSFORM
+        or max(threaded, successive_ids) > 1
+        or d < 1
+        or count > MAX_GROUP
+    ):
         raise RuntimeError("the index file is corrupted: impossible shards")
     the_class = (SHARDS if is_shards else REPLICAS)[domain is BINARY]
     indexes = [read_node(reader, domain, io_flags, depth + 1) for _ in range(count)]
     return make_group(the_class, d, bool(threaded), bool(successive_ids), indexes)
 
 
-def _read_flat(reader: Any) -> Any:
-    number, d, metric, metric_arg, qtype = _read_numbers(reader, _FLAT_HEADER)
-    if number >= len(_FLAT_TYPES) or d < 1:
-        raise RuntimeError("the index file is corrupted: an impossible flat index")
-    the_class = _FLAT_TYPES[number]
-    if the_class is faiss.IndexScalarQuantizer:
-        if qtype not in FLAT_QUANTIZERS:
-            raise RuntimeError(f"the index file has a scalar quantizer {qtype}")
-        index = the_class(d, qtype, metric)
-    elif the_class is faiss.IndexFlat:
-        index = the_class(d, metric)
-        index.metric_arg = metric_arg
-    else:
-        index = the_class(d)
-    own.read_flat_codes(index, reader)
-    return index
-
-
 def _read_refine_flat(reader: Any, io_flags: int, depth: int) -> Any:
-    (k_factor,) = _read_numbers(reader, "<f")
+    (k_factor,) = read_numbers(reader, "<f")
     base = read_node(reader, INDEX, io_flags, depth + 1)
     vectors = read_node(reader, INDEX, io_flags, depth + 1)
-    if type(vectors) not in FLAT_CLASSES or (vectors.d, vectors.ntotal) != (
-        base.d,
-        base.ntotal,
-    ):
-        raise RuntimeError("the index file is corrupted: vectors of another index")
+    if not isinstance(vectors, FLOAT_CLASSES) or not 1 <= k_factor <= MAX_K_FACTOR:
+        raise RuntimeError("the index file is corrupted: an impossible refine stage")
     # FAISS makes one around an empty index only
     index = faiss.IndexRefineFlat(faiss.IndexFlat(base.d, base.metric_type))
     index.ntotal = base.ntotal

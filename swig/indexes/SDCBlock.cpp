@@ -8,42 +8,48 @@ SDCBlock::SDCBlock(
         const SDCQuantizer& sdc_in,
         const LevelQueries& queries_in,
         const uint8_t* codes_in,
-        size_t block_size)
+        size_t block_size_in)
         : sdc(sdc_in),
           queries(queries_in),
           kernels(get_kernels()),
           codes(codes_in),
-          levels(block_size * sdc_in.dim()),
-          scale(block_size),
-          norm(sdc_in.metric_type == faiss::METRIC_L2 ? block_size : 0) {}
+          scale(block_size_in),
+          norm(sdc_in.metric_type == faiss::METRIC_L2 ? block_size_in : 0),
+          block_size(block_size_in) {}
 
 void SDCBlock::load(const idx_t* ids, size_t n) {
     const PlanesView view = sdc.layout.view();
     const size_t code_size = sdc.code_size();
-    ngroups = (n + kGroup - 1) / kGroup;
+    const bool is_unpacked = !has_single_query();
+    if (is_unpacked) {
+        levels.resize(block_size * sdc.dim());
+    }
+    rows.resize(n);
     for (size_t j = 0; j < n; j += kGroup) {
-        const uint8_t* rows[kGroup];
-        const size_t nrows = std::min(kGroup, n - j);
-        std::fill(scale.data() + j, scale.data() + j + kGroup, 0.0f);
-        for (size_t k = 0; k < nrows; k++) {
-            rows[k] = codes + ids[j + k] * code_size;
-            scale[j + k] = sdc.get_scale(rows[k]);
+        const size_t end = std::min(j + kGroup, n);
+        for (size_t k = j; k < end; k++) {
+            rows[k] = codes + ids[k] * code_size;
+            scale[k] = sdc.get_scale(rows[k]);
+            if (!norm.empty()) {
+                norm[k] = get_decoded_norm(sdc, kernels, rows[k], scale[k]);
+            }
         }
-        kernels.unpack_group(view, rows, nrows, levels.data() + j * sdc.dim());
-        for (size_t k = 0; !norm.empty() && k < nrows; k++) {
-            norm[j + k] = get_decoded_norm(sdc, kernels, rows[k], scale[j + k]);
+        if (is_unpacked) {
+            uint8_t* group = levels.data() + j * sdc.dim();
+            kernels.unpack_group(view, rows.data() + j, end - j, group);
         }
     }
 }
 
 void SDCBlock::compute(size_t q0, size_t nq, int32_t* dots) {
-    kernels.dots(
-            sdc.dim(),
-            queries.levels.data() + q0 * sdc.dim(),
-            nq,
-            levels.data(),
-            ngroups,
-            dots);
+    const int8_t* query = queries.levels.data() + q0 * sdc.dim();
+    if (!has_single_query()) {
+        kernels.dots(
+                sdc.dim(), query, nq, levels.data(), get_num_groups(), dots);
+        return;
+    }
+    kernels.code_dots(sdc.layout.view(), query, rows.data(), rows.size(), dots);
+    std::fill(dots + rows.size(), dots + get_num_groups() * kGroup, 0);
 }
 
 size_t SDCBlock::collect(
@@ -55,7 +61,7 @@ size_t SDCBlock::collect(
     const FloatKey key = queries.key(
             sdc, q, scale.data(), norm.empty() ? nullptr : norm.data());
     return kernels.collect_float(
-            key, dots, ngroups * kGroup, threshold, hits, keys);
+            key, dots, get_num_groups() * kGroup, threshold, hits, keys);
 }
 
 } // namespace faiss_bebr

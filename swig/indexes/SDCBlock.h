@@ -9,14 +9,15 @@
 
 namespace faiss_bebr {
 
-/// A block of the codes of an SDCQuantizer, unpacked to levels.
+/// A block of the codes of an SDCQuantizer. For several queries it is unpacked
+/// to levels; a single one is compared with the codes themselves.
 struct SDCBlock : DocumentBlock<float> {
     const SDCQuantizer& sdc;
     const LevelQueries& queries;
     const SDCKernels& kernels;
-    const uint8_t* codes; ///< the code of document i is row i
-    size_t ngroups = 0;
-    std::vector<uint8_t> levels;
+    const uint8_t* codes;             ///< the code of document i is row i
+    std::vector<const uint8_t*> rows; ///< the codes of the block
+    std::vector<uint8_t> levels;      ///< empty until it is needed
     std::vector<float> scale;
     std::vector<float> norm; ///< empty for the inner product
 
@@ -37,6 +38,17 @@ struct SDCBlock : DocumentBlock<float> {
             float threshold,
             uint32_t* hits,
             float* keys) override;
+
+   private:
+    const size_t block_size;
+
+    bool has_single_query() const {
+        return queries.step.size() == 1;
+    }
+    /// of the block, rounded up
+    size_t get_num_groups() const {
+        return (rows.size() + kGroup - 1) / kGroup;
+    }
 };
 
 } // namespace faiss_bebr

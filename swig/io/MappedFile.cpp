@@ -13,26 +13,33 @@ namespace faiss_bebr {
 
 namespace {
 
+/// An open file, closed at the end.
 struct FileDescriptor {
     int fd;
 
     // a pipe without a writer would block
-    explicit FileDescriptor(const char* path)
-            : fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+    explicit FileDescriptor(const std::string& path)
+            : fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+        FAISS_THROW_IF_NOT_FMT(
+                fd >= 0,
+                "could not open %s for reading: %s",
+                path.c_str(),
+                std::strerror(errno));
+    }
     ~FileDescriptor() {
-        if (fd >= 0) {
-            close(fd);
-        }
+        close(fd);
     }
 };
 
 } // namespace
 
-MappedFile::MappedFile(const std::string& path_in) : path(path_in) {
-    const FileDescriptor file(path.c_str());
+MappedFile::MappedFile(const std::string& path_in)
+        : MappedFile(FileDescriptor(path_in).fd, path_in) {}
+
+MappedFile::MappedFile(int fd, const std::string& path_in) : path(path_in) {
     struct stat status;
     FAISS_THROW_IF_NOT_FMT(
-            file.fd >= 0 && fstat(file.fd, &status) == 0,
+            fstat(fd, &status) == 0,
             "could not open %s for reading: %s",
             path.c_str(),
             std::strerror(errno));
@@ -41,8 +48,7 @@ MappedFile::MappedFile(const std::string& path_in) : path(path_in) {
     if (status.st_size == 0) {
         return;
     }
-    void* address =
-            mmap(nullptr, status.st_size, PROT_READ, MAP_SHARED, file.fd, 0);
+    void* address = mmap(nullptr, status.st_size, PROT_READ, MAP_SHARED, fd, 0);
     FAISS_THROW_IF_NOT_FMT(
             address != MAP_FAILED,
             "could not map %s: %s",

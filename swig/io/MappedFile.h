@@ -20,6 +20,10 @@ struct MappedFile : faiss::MaybeOwnedVectorOwner {
 
     /// throws for what cannot be opened, or is no regular file
     explicit MappedFile(const std::string& path);
+
+    /// of a file that is open for reading
+    /// @param path  for messages
+    MappedFile(int fd, const std::string& path);
     ~MappedFile() override;
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;

@@ -20,15 +20,11 @@ bool rewind(faiss::IOReader* source, size_t n) {
 } // namespace
 
 PeekedReader::PeekedReader(faiss::IOReader* source_in, size_t n)
-        : source(source_in), first_bytes(n, '\0') {
+        : source(source_in), first_bytes(n) {
     name = source->name;
-    first_bytes.resize((*source)(&first_bytes[0], 1, n));
+    first_bytes.resize((*source)(first_bytes.data(), 1, n));
     was_rewound = rewind(source, first_bytes.size());
     given = was_rewound ? first_bytes.size() : 0;
-}
-
-bool PeekedReader::starts_with(const std::string& bytes) const {
-    return first_bytes.compare(0, bytes.size(), bytes) == 0;
 }
 
 size_t PeekedReader::operator()(void* ptr, size_t size, size_t nitems) {

@@ -2,7 +2,9 @@
 
 #include <faiss/impl/io.h>
 
-#include <string>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace faiss_bebr {
 
@@ -11,13 +13,11 @@ namespace faiss_bebr {
  */
 struct PeekedReader : faiss::IOReader {
     faiss::IOReader* source; ///< not owned
-    std::string first_bytes;
+    std::vector<uint8_t> first_bytes;
     bool was_rewound = false;
 
     /// @param n  how many bytes to look at; there may be fewer
     PeekedReader(faiss::IOReader* source, size_t n);
-
-    bool starts_with(const std::string& bytes) const;
 
     size_t operator()(void* ptr, size_t size, size_t nitems) override;
 

@@ -75,24 +75,44 @@ void write_array(faiss::IOWriter& f, const std::vector<T>& values) {
     write_array(f, values.data(), values.size());
 }
 
-template <class T>
-std::vector<T> read_array(faiss::IOReader& f, uint64_t n) {
-    std::vector<T> values;
-    // in steps, as a stream may be shorter than its header says
-    while (values.size() < n) {
-        const size_t done = values.size();
-        const size_t step = std::min<uint64_t>(n - done, 8 << 20);
-        values.resize(done + step);
-        read_bytes(f, values.data() + done, step * sizeof(T));
-    }
-    return values;
-}
-
 /// the payload behind a reader; only such readers check what they read
 inline CheckedPayload& get_payload(faiss::IOReader& f) {
     auto* payload = dynamic_cast<CheckedPayload*>(&f);
     FAISS_THROW_IF_NOT_MSG(payload, "the reader is none of faiss_bebr");
     return *payload;
+}
+
+/// whether there may be n more things of some bytes each
+inline void check_room(faiss::IOReader& f, uint64_t n, size_t bytes_per_item) {
+    const uint64_t remaining = get_payload(f).remaining();
+    FAISS_THROW_IF_NOT_FMT(
+            n <= remaining / bytes_per_item,
+            "the index file is corrupted: %zd times %zd bytes in %zd bytes",
+            size_t(n),
+            bytes_per_item,
+            size_t(remaining));
+}
+
+/// n numbers into an empty vector of any class
+template <class Vector>
+void read_vector(faiss::IOReader& f, uint64_t n, Vector& values) {
+    using T = std::remove_pointer_t<decltype(values.data())>;
+    // in steps if a stream may be shorter than its header says
+    const uint64_t max_step = get_payload(f).is_complete ? n : 8 << 20;
+    while (values.size() < n) {
+        const size_t done = values.size();
+        const size_t step = std::min<uint64_t>(n - done, max_step);
+        values.resize(done + step);
+        read_bytes(f, values.data() + done, step * sizeof(T));
+    }
+}
+
+template <class T>
+std::vector<T> read_array(faiss::IOReader& f, uint64_t n) {
+    check_room(f, n, sizeof(T));
+    std::vector<T> values;
+    read_vector(f, n, values);
+    return values;
 }
 
 } // namespace faiss_bebr

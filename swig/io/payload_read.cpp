@@ -5,7 +5,11 @@
 
 #include <faiss/impl/FaissAssert.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace faiss_bebr {
@@ -23,41 +27,79 @@ void read_all(faiss::IOReader& source, void* bytes, size_t n) {
             n);
 }
 
-/// reads a part of the header and adds it to the checksum
+/// n numbers; in steps, as a stream may be shorter than its header says
+std::vector<uint32_t> read_checksums(faiss::IOReader& source, uint64_t n) {
+    constexpr uint64_t step = 1 << 16;
+    std::vector<uint32_t> values;
+    while (values.size() < n) {
+        const size_t done = values.size();
+        values.resize(std::min(n, done + step));
+        read_all(
+                source,
+                values.data() + done,
+                (values.size() - done) * sizeof(uint32_t));
+    }
+    return values;
+}
+
+/// what a header begins with
+struct Preamble {
+    char magic[kMagicSize];
+    uint32_t version;
+    uint64_t size;
+};
+static_assert(sizeof(Preamble) == 16, "no gaps");
+
 template <class T>
-T read_number(faiss::IOReader& source, uint32_t& crc) {
-    T value;
-    read_all(source, &value, sizeof(value));
-    crc = crc32(crc, reinterpret_cast<const uint8_t*>(&value), sizeof(value));
-    return value;
+uint32_t add_to_crc(uint32_t crc, const T* values, size_t n) {
+    return crc32(crc, reinterpret_cast<const uint8_t*>(values), n * sizeof(T));
 }
 
 } // namespace
 
 void CheckedPayload::read_header(faiss::IOReader& source) {
-    char magic[kMagicSize];
-    read_all(source, magic, kMagicSize);
+    Preamble preamble;
+    read_all(source, &preamble, sizeof(preamble));
     FAISS_THROW_IF_NOT_MSG(
-            std::memcmp(magic, kMagic, kMagicSize) == 0,
+            std::memcmp(preamble.magic, kMagic, kMagicSize) == 0,
             "not an index file of faiss_bebr");
-    uint32_t crc =
-            crc32(0, reinterpret_cast<const uint8_t*>(magic), kMagicSize);
-    const auto version = read_number<uint32_t>(source, crc);
     FAISS_THROW_IF_NOT_FMT(
-            version == kFormatVersion,
+            preamble.version == kFormatVersion,
             "the index file has format version %u, this faiss_bebr reads %u",
-            version,
+            preamble.version,
             kFormatVersion);
-    size = read_number<uint64_t>(source, crc);
+    size = preamble.size;
     const uint64_t nchunks = size / kChunkSize + (size % kChunkSize > 0);
-    // not reserved: the file may be shorter than its header says
-    for (uint64_t i = 0; i < nchunks; i++) {
-        checksums.push_back(read_number<uint32_t>(source, crc));
-    }
+    checksums = read_checksums(source, nchunks);
     uint32_t expected;
     read_all(source, &expected, sizeof(expected));
+    uint32_t crc = add_to_crc(0, &preamble, 1);
+    crc = add_to_crc(crc, checksums.data(), checksums.size());
     FAISS_THROW_IF_NOT_MSG(
             crc == expected, "the header of the index file is corrupted");
+}
+
+void CheckedPayload::set_available_bytes(uint64_t n) {
+    FAISS_THROW_IF_NOT_FMT(
+            size <= n,
+            "the index file ends too early: it has %zd bytes, by its header "
+            "%zd",
+            size_t(n),
+            size_t(size));
+    is_complete = true;
+}
+
+size_t CheckedPayload::chunk_size(uint64_t number) const {
+    return std::min<uint64_t>(kChunkSize, size - number * kChunkSize);
+}
+
+void CheckedPayload::fetch_checked(uint64_t number, uint8_t* bytes) {
+    const size_t n = chunk_size(number);
+    fetch(number, bytes, n);
+    FAISS_THROW_IF_NOT_FMT(
+            crc32(0, bytes, n) == checksums[number],
+            "the index file is corrupted: wrong checksum of chunk %zd",
+            size_t(number));
 }
 
 size_t CheckedPayload::read(void* ptr, size_t item_size, size_t nitems) {
@@ -69,19 +111,18 @@ size_t CheckedPayload::read(void* ptr, size_t item_size, size_t nitems) {
     for (size_t left = item_size * nitems; left > 0;) {
         const uint64_t number = position / kChunkSize;
         const size_t offset = position % kChunkSize;
-        if (number != chunk_number) {
-            chunk_number = UINT64_MAX; // in case that fetch throws
-            chunk.resize(
-                    std::min<uint64_t>(kChunkSize, size - number * kChunkSize));
-            fetch(number);
-            FAISS_THROW_IF_NOT_FMT(
-                    crc32(0, chunk.data(), chunk.size()) == checksums[number],
-                    "the index file is corrupted: wrong checksum of chunk %zd",
-                    size_t(number));
-            chunk_number = number;
+        const size_t n = std::min(left, chunk_size(number) - offset);
+        if (n == kChunkSize && number != chunk_number) {
+            fetch_checked(number, bytes); // no need to keep it
+        } else {
+            if (number != chunk_number) {
+                chunk_number = UINT64_MAX; // in case that this throws
+                chunk.resize(chunk_size(number));
+                fetch_checked(number, chunk.data());
+                chunk_number = number;
+            }
+            std::memcpy(bytes, chunk.data() + offset, n);
         }
-        const size_t n = std::min(left, chunk.size() - offset);
-        std::memcpy(bytes, chunk.data() + offset, n);
         position += n;
         bytes += n;
         left -= n;
@@ -90,16 +131,12 @@ size_t CheckedPayload::read(void* ptr, size_t item_size, size_t nitems) {
 }
 
 faiss::MaybeOwnedVector<uint8_t> CheckedPayload::take(uint64_t n) {
-    FAISS_THROW_IF_NOT_FMT(
-            n <= remaining(),
-            "the index file is corrupted: %zd bytes expected, %zd left",
-            size_t(n),
-            size_t(remaining()));
     faiss::MaybeOwnedVector<uint8_t> bytes;
-    // in steps, as a stream may be shorter than its header says
+    // in steps if a stream may be shorter than its header says
+    const uint64_t max_step = is_complete ? n : 64 * kChunkSize;
     while (bytes.size() < n) {
         const size_t done = bytes.size();
-        const size_t step = std::min<uint64_t>(n - done, 64 * kChunkSize);
+        const size_t step = std::min<uint64_t>(n - done, max_step);
         bytes.resize(done + step);
         read(bytes.data() + done, 1, step);
     }
@@ -110,6 +147,9 @@ StreamPayloadReader::StreamPayloadReader(faiss::IOReader* source_in)
         : source(source_in) {
     name = source->name;
     read_header(*source);
+    if (auto* memory = dynamic_cast<const faiss::VectorIOReader*>(source)) {
+        set_available_bytes(memory->data.size() - memory->rp);
+    }
 }
 
 size_t StreamPayloadReader::operator()(
@@ -119,56 +159,61 @@ size_t StreamPayloadReader::operator()(
     return read(ptr, item_size, nitems);
 }
 
-void StreamPayloadReader::fetch(uint64_t) {
+void StreamPayloadReader::fetch(uint64_t, uint8_t* bytes, size_t n) {
     // chunks are asked for one after the other
-    read_all(*source, chunk.data(), chunk.size());
+    read_all(*source, bytes, n);
 }
 
 FilePayloadReader::FilePayloadReader(const char* fname, bool map)
         : FileIOReader(fname) {
     name = fname;
+    // chunks are buffered here, and every read moves the file
+    std::setvbuf(f, nullptr, _IONBF, 0);
     // the reader itself would look for a payload
     faiss::FileIOReader plain(f);
     plain.name = name;
     read_header(plain);
     start = std::ftell(f);
+    struct stat status;
     FAISS_THROW_IF_NOT_FMT(
-            std::fseek(f, 0, SEEK_END) == 0 &&
-                    uint64_t(std::ftell(f)) - start == size &&
-                    std::fseek(f, start, SEEK_SET) == 0,
-            "%s is truncated or longer than its header says",
-            fname);
+            fstat(fileno(f), &status) == 0,
+            "cannot read %s: %s",
+            fname,
+            std::strerror(errno));
+    const uint64_t available = status.st_size - start;
+    set_available_bytes(available);
+    FAISS_THROW_IF_NOT_FMT(
+            available == size,
+            "the index file is corrupted: %zd bytes too many",
+            size_t(available - size));
     if (map) {
-        mapped = std::make_shared<MappedFile>(fname);
+        mapped = std::make_shared<MappedFile>(fileno(f), fname);
     }
+}
+
+uint64_t FilePayloadReader::tell() const {
+    const uint64_t now = std::ftell(f);
+    FAISS_THROW_IF_NOT_FMT(
+            now >= start && now - start <= size,
+            "%s is corrupted: lists beyond its end",
+            name.c_str());
+    return now - start;
 }
 
 size_t FilePayloadReader::operator()(
         void* ptr,
         size_t item_size,
         size_t nitems) {
-    // FAISS moves on in the file over what it maps
-    const uint64_t now = std::ftell(f);
-    FAISS_THROW_IF_NOT_FMT(
-            now >= start && now - start <= size,
-            "%s is corrupted: lists beyond its end",
-            name.c_str());
-    position = now - start;
+    position = tell();
     const size_t done = read(ptr, item_size, nitems);
     std::fseek(f, start + position, SEEK_SET);
     return done;
 }
 
 faiss::MaybeOwnedVector<uint8_t> FilePayloadReader::take(uint64_t n) {
-    position = std::ftell(f) - start;
+    position = tell();
     faiss::MaybeOwnedVector<uint8_t> bytes;
     if (mapped) {
-        FAISS_THROW_IF_NOT_FMT(
-                n <= remaining(),
-                "%s is corrupted: %zd bytes expected, %zd left",
-                name.c_str(),
-                size_t(n),
-                size_t(remaining()));
         bytes = view_of(mapped, start + position, n);
         position += n;
     } else {
@@ -178,11 +223,10 @@ faiss::MaybeOwnedVector<uint8_t> FilePayloadReader::take(uint64_t n) {
     return bytes;
 }
 
-void FilePayloadReader::fetch(uint64_t number) {
+void FilePayloadReader::fetch(uint64_t number, uint8_t* bytes, size_t n) {
     std::fseek(f, start + number * kChunkSize, SEEK_SET);
-    const size_t done = std::fread(chunk.data(), 1, chunk.size(), f);
-    FAISS_THROW_IF_NOT_FMT(
-            done == chunk.size(), "cannot read %s", name.c_str());
+    const size_t done = std::fread(bytes, 1, n, f);
+    FAISS_THROW_IF_NOT_FMT(done == n, "cannot read %s", name.c_str());
 }
 
 } // namespace faiss_bebr

@@ -14,15 +14,26 @@ namespace faiss_bebr {
 /// The bytes of a payload, each chunk checked before any of it is given out.
 /// See PayloadWriter for the format.
 struct CheckedPayload {
-    uint64_t size = 0;     ///< of the whole payload
-    uint64_t position = 0; ///< of the next byte to read
+    uint64_t size = 0; ///< of the whole payload
+
+    /// whether it is known that no bytes are missing; else the size is but
+    /// what the header says
+    bool is_complete = false;
 
     virtual ~CheckedPayload() {}
 
+    /// of the next byte to read
+    virtual uint64_t tell() const {
+        return position;
+    }
+
     /// @return  bytes that are not read yet
     uint64_t remaining() const {
-        return size - position;
+        return size - tell();
     }
+
+    /// throws if n is less than the size
+    void set_available_bytes(uint64_t n);
 
     /** The next n bytes in memory, or as a view of the file if it is to be
      * mapped. What is mapped is not checked, as that would read it all.
@@ -30,6 +41,7 @@ struct CheckedPayload {
     virtual faiss::MaybeOwnedVector<uint8_t> take(uint64_t n);
 
    protected:
+    uint64_t position = 0;
     std::vector<uint32_t> checksums;
     std::vector<uint8_t> chunk; ///< the one that was checked last
     uint64_t chunk_number = UINT64_MAX;
@@ -40,8 +52,14 @@ struct CheckedPayload {
     /// @return  how many items there were, as fread
     size_t read(void* ptr, size_t item_size, size_t nitems);
 
-    /// reads the bytes of a chunk into `chunk`, which has the right size
-    virtual void fetch(uint64_t number) = 0;
+    /// the bytes of a chunk, not checked
+    virtual void fetch(uint64_t number, uint8_t* bytes, size_t n) = 0;
+
+   private:
+    size_t chunk_size(uint64_t number) const;
+
+    /// throws if the checksum is another
+    void fetch_checked(uint64_t number, uint8_t* bytes);
 };
 
 /// A payload from any reader, from front to back.
@@ -53,7 +71,7 @@ struct StreamPayloadReader : faiss::IOReader, CheckedPayload {
     size_t operator()(void* ptr, size_t size, size_t nitems) override;
 
    protected:
-    void fetch(uint64_t number) override;
+    void fetch(uint64_t number, uint8_t* bytes, size_t n) override;
 };
 
 /** A payload in a file. It is a FileIOReader since FAISS maps inverted lists
@@ -65,13 +83,16 @@ struct FilePayloadReader : faiss::FileIOReader, CheckedPayload {
 
     size_t operator()(void* ptr, size_t size, size_t nitems) override;
 
+    /// FAISS moves on in the file over what it maps
+    uint64_t tell() const override;
+
     faiss::MaybeOwnedVector<uint8_t> take(uint64_t n) override;
 
    protected:
     uint64_t start;                     ///< of the payload in the file
     std::shared_ptr<MappedFile> mapped; ///< nullptr: not to be mapped
 
-    void fetch(uint64_t number) override;
+    void fetch(uint64_t number, uint8_t* bytes, size_t n) override;
 };
 
 } // namespace faiss_bebr

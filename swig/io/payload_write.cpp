@@ -75,14 +75,14 @@ size_t PayloadWriter::operator()(
     FAISS_THROW_IF_NOT_MSG(
             written.size <= expected.size,
             "the index was changed while it was written");
-    for (size_t left = item_size * nitems; left > 0;) {
-        const size_t n = std::min(left, kChunkSize - buffer.size());
+    const size_t n = item_size * nitems;
+    if (buffer.size() + n > kChunkSize) {
+        flush();
+    }
+    if (n > kChunkSize) {
+        write_all(*target, bytes, n);
+    } else {
         buffer.insert(buffer.end(), bytes, bytes + n);
-        if (buffer.size() == kChunkSize) {
-            flush();
-        }
-        bytes += n;
-        left -= n;
     }
     return nitems;
 }

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <vector>
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "index files are written in the byte order of little-endian machines"
+#endif
+
 namespace faiss_bebr {
 
 /** The file format around an index: the one place that says what it is.

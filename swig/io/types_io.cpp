@@ -59,13 +59,7 @@ SDCQuantizer read_quantizer(IOReader& f) {
 idx_t read_ntotal(IOReader& f, size_t code_size) {
     const idx_t ntotal = read_number_in<idx_t>(
             f, "ntotal", 0, std::numeric_limits<idx_t>::max());
-    const uint64_t remaining = get_payload(f).remaining();
-    FAISS_THROW_IF_NOT_FMT(
-            uint64_t(ntotal) <= remaining / code_size,
-            "the index file is corrupted: %zd codes of %zd bytes in %zd bytes",
-            size_t(ntotal),
-            code_size,
-            size_t(remaining));
+    check_room(f, ntotal, code_size);
     return ntotal;
 }
 
@@ -142,13 +136,49 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
 
 namespace {
 
+void check_nlist(size_t nlist, idx_t ncentroids) {
+    FAISS_THROW_IF_NOT_FMT(
+            is_plausible_nlist(nlist, ncentroids),
+            "files have no %zd lists for %zd centroids: train before",
+            nlist,
+            size_t(ncentroids));
+}
+
 /// stands for the binarizer that an untrained index was linked to
 const BinarizerTransform* get_missing_binarizer() {
     static const BinarizerTransform missing(8, {8});
     return &missing;
 }
 
+template <class IndexT>
+void relink(IndexT* index, const BinarizerTransform* binarizer) {
+    if (index && index->binarizer) {
+        if (binarizer) {
+            index->sdc.check_first_planes(*binarizer);
+        }
+        index->binarizer = binarizer ? binarizer : get_missing_binarizer();
+    }
+}
+
+/// after ntotal and is_trained
+template <class IndexT>
+void read_link(IOReader& f, IndexT& index) {
+    if (read_bool(f, "whether there is a binarizer")) {
+        FAISS_THROW_IF_NOT_MSG(
+                !index.is_trained && index.ntotal == 0,
+                "the index file is corrupted: a trained index is linked");
+        index.binarizer = get_missing_binarizer();
+    }
+}
+
 } // namespace
+
+void relink_binarizer(
+        faiss::Index* index,
+        const BinarizerTransform* binarizer) {
+    relink(dynamic_cast<IndexSDC*>(index), binarizer);
+    relink(dynamic_cast<IndexIVFSDC*>(index), binarizer);
+}
 
 void write_flat_codes(const faiss::IndexFlatCodes* index, IOWriter* f) {
     write_number<idx_t>(*f, index->ntotal);
@@ -164,8 +194,8 @@ void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
-    write_bool(*f, index->binarizer);
     write_flat_codes(index, f);
+    write_bool(*f, index->binarizer);
 }
 
 IndexSDC* read_IndexSDC(IOReader* f) {
@@ -174,14 +204,13 @@ IndexSDC* read_IndexSDC(IOReader* f) {
             sdc.layout.plane_widths, sdc.metric_type);
     index->sdc = sdc;
     index->is_trained = read_bool(*f, "is_trained");
-    if (read_bool(*f, "whether there is a binarizer")) {
-        index->binarizer = get_missing_binarizer();
-    }
     read_flat_codes(index.get(), f);
+    read_link(*f, *index);
     return index.release();
 }
 
-void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f) {
+void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f, bool as_arrays) {
+    check_nlist(index->nlist, index->quantizer->ntotal);
     write_quantizer(*f, index->sdc);
     write_number<uint64_t>(*f, index->nlist);
     write_number<uint64_t>(*f, index->nprobe);
@@ -191,9 +220,9 @@ void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f) {
     write_bool(*f, index->by_residual);
     write_bool(*f, index->learn_range);
     write_bool(*f, index->is_trained);
-    write_bool(*f, index->binarizer);
     write_number<idx_t>(*f, index->ntotal);
-    write_lists(*f, index->invlists, index->direct_map);
+    write_bool(*f, index->binarizer);
+    write_lists(*f, index->invlists, index->direct_map, as_arrays);
 }
 
 IndexIVFSDC* read_IndexIVFSDC(
@@ -202,6 +231,7 @@ IndexIVFSDC* read_IndexIVFSDC(
         int io_flags) {
     const SDCQuantizer sdc = read_quantizer(*f);
     const auto nlist = read_number<uint64_t>(*f);
+    check_nlist(nlist, quantizer->ntotal);
     auto index = std::make_unique<IndexIVFSDC>(
             quantizer, sdc.layout.plane_widths, nlist, sdc.metric_type, false);
     index->sdc = sdc;
@@ -213,10 +243,8 @@ IndexIVFSDC* read_IndexIVFSDC(
     index->by_residual = read_bool(*f, "by_residual");
     index->learn_range = read_bool(*f, "learn_range");
     index->is_trained = read_bool(*f, "is_trained");
-    if (read_bool(*f, "whether there is a binarizer")) {
-        index->binarizer = get_missing_binarizer();
-    }
     index->ntotal = read_number<idx_t>(*f);
+    read_link(*f, *index);
     std::unique_ptr<faiss::InvertedLists> lists = read_lists(
             *f,
             {nlist, index->code_size, index->ntotal},
@@ -244,7 +272,11 @@ IndexBinarySDC* read_IndexBinarySDC(IOReader* f) {
     return index.release();
 }
 
-void write_IndexBinaryIVFSDC(const IndexBinaryIVFSDC* index, IOWriter* f) {
+void write_IndexBinaryIVFSDC(
+        const IndexBinaryIVFSDC* index,
+        IOWriter* f,
+        bool as_arrays) {
+    check_nlist(index->nlist, index->quantizer->ntotal);
     write_number<int32_t>(*f, index->d);
     write_number<int32_t>(*f, index->nbits);
     write_number<int32_t>(*f, index->metric_type);
@@ -253,7 +285,7 @@ void write_IndexBinaryIVFSDC(const IndexBinaryIVFSDC* index, IOWriter* f) {
     write_number<uint64_t>(*f, index->max_codes);
     write_bool(*f, index->is_trained);
     write_number<idx_t>(*f, index->ntotal);
-    write_lists(*f, index->invlists, index->direct_map);
+    write_lists(*f, index->invlists, index->direct_map, as_arrays);
 }
 
 IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
@@ -265,6 +297,7 @@ IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(
     const int nbits = read_number<int32_t>(*f);
     const faiss::MetricType metric = read_metric(*f);
     const auto nlist = read_number<uint64_t>(*f);
+    check_nlist(nlist, quantizer->ntotal);
     auto index = std::make_unique<IndexBinaryIVFSDC>(
             quantizer, d, nlist, nbits, metric, false);
     index->nprobe = read_number<uint64_t>(*f);

@@ -19,6 +19,13 @@ void write_BinarizerTransform(
         faiss::IOWriter* f);
 BinarizerTransform* read_BinarizerTransform(faiss::IOReader* f);
 
+/** Links an index anew that was linked to a binarizer and not trained since, as
+ * the copy of one; others stay as they are.
+ * @param binarizer  nullptr: there is none, and the index has to be linked to
+ *                   one before it is trained
+ */
+void relink_binarizer(faiss::Index* index, const BinarizerTransform* binarizer);
+
 /// An index that is read before it was linked to a binarizer and trained cannot
 /// be trained before it is linked again.
 void write_IndexSDC(const IndexSDC* index, faiss::IOWriter* f);
@@ -31,7 +38,11 @@ void write_flat_codes(const faiss::IndexFlatCodes* index, faiss::IOWriter* f);
 void read_flat_codes(faiss::IndexFlatCodes* index, faiss::IOReader* f);
 
 /// without the quantizer
-void write_IndexIVFSDC(const IndexIVFSDC* index, faiss::IOWriter* f);
+/// @param as_arrays  see ivf_io.h
+void write_IndexIVFSDC(
+        const IndexIVFSDC* index,
+        faiss::IOWriter* f,
+        bool as_arrays);
 
 /// @param quantizer  not owned by the index
 /// @param io_flags   see faiss::read_index
@@ -43,10 +54,11 @@ IndexIVFSDC* read_IndexIVFSDC(
 void write_IndexBinarySDC(const IndexBinarySDC* index, faiss::IOWriter* f);
 IndexBinarySDC* read_IndexBinarySDC(faiss::IOReader* f);
 
-/// without the quantizer
+/// see write_IndexIVFSDC()
 void write_IndexBinaryIVFSDC(
         const IndexBinaryIVFSDC* index,
-        faiss::IOWriter* f);
+        faiss::IOWriter* f,
+        bool as_arrays);
 
 /// see read_IndexIVFSDC()
 IndexBinaryIVFSDC* read_IndexBinaryIVFSDC(

@@ -1,0 +1,109 @@
+"""Inverted lists, in the file of an index and in files of their own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+
+import faiss
+import numpy as np
+
+from faiss_bebr import swigfaiss_bebr as own
+from faiss_bebr.index_io.containers import INVERTED_FILES, walk
+
+_OWN_INVERTED_FILES = (own.IndexIVFSDC, own.IndexBinaryIVFSDC)
+# FAISS computes tables of distances to their centroids when it reads them
+PQ_INVERTED_FILES = (faiss.IndexIVFPQ, faiss.IndexIVFPQFastScan)
+
+
+def _get_lists(index: Any) -> Any:
+    """The lists as the class that they are, or None."""
+    return faiss.downcast_InvertedLists(index.invlists)
+
+
+def are_in_index_file(index: Any) -> bool:
+    """Whether the lists of an inverted file were mapped in the file of an index.
+
+    These have no file name, by which another index file could refer to them.
+    """
+    lists = _get_lists(index)
+    return isinstance(lists, faiss.OnDiskInvertedLists) and not lists.filename
+
+
+def check_writable(index: Any) -> None:
+    """Whether what FAISS writes of an inverted file of its own can be read.
+
+    Raises
+    ------
+    RuntimeError
+        If it cannot.
+    """
+    name = type(index).__name__
+    if are_in_index_file(index):
+        raise RuntimeError(
+            f"cannot write an {name} whose lists are mapped in the file that it was "
+            "read from"
+        )
+    ncentroids = index.quantizer.ntotal
+    if not own.is_plausible_nlist(index.nlist, ncentroids):
+        raise RuntimeError(
+            f"files have no {index.nlist} lists for {ncentroids} centroids: train "
+            "before"
+        )
+
+
+def map_lists(obj: Any) -> None:
+    """Map the lists inside an object that are in files of their own.
+
+    FAISS's `IO_FLAG_MMAP` is for lists in index files, and leaves these out.
+    """
+    for index in walk(obj):
+        if isinstance(index, INVERTED_FILES):
+            lists = _get_lists(index)
+            if isinstance(lists, faiss.OnDiskInvertedLists) and lists.ptr is None:
+                lists.read_only = True
+                lists.do_mmap()
+
+
+def check_lists(index: Any) -> None:
+    """Check the lists of an inverted file and its direct map.
+
+    Raises
+    ------
+    RuntimeError
+        If they do not fit together.
+    """
+    lists = _get_lists(index)
+    if lists is None:
+        if index.ntotal:
+            raise RuntimeError("the index file is corrupted: vectors without lists")
+        return
+    if isinstance(lists, faiss.OnDiskInvertedLists):
+        _check_on_disk(lists)
+    if isinstance(index, _OWN_INVERTED_FILES):
+        own.check_lists(lists, index.ntotal)
+    own.check_direct_map(index.direct_map, lists, index.ntotal)
+
+
+def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:
+    """Whether lists are where their file is. FAISS checks those that it maps in
+    an index file."""
+    if lists.lists.size() != lists.nlist:
+        raise RuntimeError("the index file is corrupted: too few or many lists")
+    if not lists.filename or lists.ptr is None:
+        return
+    file_size = os.stat(lists.filename).st_size
+    address = int(lists.lists.data())
+    numbers = (ctypes.c_uint64 * (3 * lists.nlist)).from_address(address)
+    size, capacity, offset = np.frombuffer(numbers, np.uint64).reshape(-1, 3).T
+    # floats do not overflow, and are exact for sizes that files have
+    end = offset + capacity.astype(float) * (lists.code_size + 8)
+    if (
+        lists.totsize > file_size
+        or np.any(size > capacity)
+        or np.any(end > lists.totsize)
+    ):
+        raise RuntimeError(
+            f"{lists.filename} has {file_size} bytes, its lists go beyond that"
+        )

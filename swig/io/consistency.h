@@ -1,0 +1,28 @@
+#pragma once
+
+#include <faiss/impl/HNSW.h>
+#include <faiss/invlists/DirectMap.h>
+#include <faiss/invlists/InvertedLists.h>
+
+namespace faiss_bebr {
+
+// Checks of parts that were read from a file, whose functions trust them. They
+// throw FaissException.
+
+/// whether the lists of an inverted file have ntotal vectors
+void check_lists(const faiss::InvertedLists* lists, faiss::idx_t ntotal);
+
+/** Whether all places of a direct map are in the lists.
+ * @param ntotal  vectors of the index, a map has no more entries
+ */
+void check_direct_map(
+        const faiss::DirectMap* map,
+        const faiss::InvertedLists* lists,
+        faiss::idx_t ntotal);
+
+/** Whether searches and additions stay inside of a graph's arrays. FAISS's
+ * reader has compared their sizes.
+ */
+void check_graph(const faiss::HNSW* graph);
+
+} // namespace faiss_bebr

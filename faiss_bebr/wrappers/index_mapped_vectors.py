@@ -15,10 +15,11 @@ from faiss_bebr.wrappers.checks import (
     check_key,
     check_recons,
 )
+from faiss_bebr.wrappers.numpy_methods import handle_Index
 
 
 def handle_IndexMappedVectors() -> None:
-    class_wrappers.handle_Index(IndexMappedVectors)
+    handle_Index(IndexMappedVectors)
 
     def replacement_get_stock_index(self: Any) -> Any:
         """The vectors as an index of FAISS's own, for what needs one.

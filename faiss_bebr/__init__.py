@@ -44,6 +44,7 @@ from faiss_bebr.swigfaiss_bebr import (
     Scale_cosine,
     Scale_least_squares,
     Scale_unbiased,
+    SearchParametersSDC,
     get_simd_level_name,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "Scale_cosine",
     "Scale_least_squares",
     "Scale_unbiased",
+    "SearchParametersSDC",
     "clone_binary_index",
     "clone_index",
     "deserialize_index",

@@ -76,6 +76,9 @@ faiss_bebr::IndexSDC* as_IndexSDC(faiss::Index* index) {
 faiss_bebr::IndexIVFSDC* as_IndexIVFSDC(faiss::Index* index) {
     return dynamic_cast<faiss_bebr::IndexIVFSDC*>(index);
 }
+faiss_bebr::IndexMappedVectors* as_IndexMappedVectors(faiss::Index* index) {
+    return dynamic_cast<faiss_bebr::IndexMappedVectors*>(index);
+}
 faiss_bebr::IndexBinarySDC* as_IndexBinarySDC(faiss::IndexBinary* index) {
     return dynamic_cast<faiss_bebr::IndexBinarySDC*>(index);
 }

@@ -8,7 +8,11 @@ import numpy as np
 from faiss import add_ref_in_method, class_wrappers
 from faiss.loader import swig_ptr
 
-from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexSDC
+from faiss_bebr.swigfaiss_bebr import (
+    BinarizerTransform,
+    IndexSDC,
+    SearchParametersSDC,
+)
 from faiss_bebr.wrappers.checks import (
     add_checks,
     check_float_codes,
@@ -22,6 +26,7 @@ from faiss_bebr.wrappers.numpy_methods import handle_Index
 
 def handle_IndexSDC() -> None:
     handle_Index(IndexSDC)
+    class_wrappers.handle_SearchParameters(SearchParametersSDC)
     original_init = IndexSDC.__init__
 
     def __init__(self: Any, *args: Any) -> None:

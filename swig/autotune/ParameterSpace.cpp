@@ -1,6 +1,7 @@
 #include "autotune/ParameterSpace.h"
 
 #include "indexes/IndexBinaryIVFSDC.h"
+#include "indexes/IndexSDC.h"
 
 #include <faiss/IndexBinaryFromFloat.h>
 #include <faiss/IndexIDMap.h>
@@ -62,6 +63,29 @@ bool set_ivf_parameter(
     return true;
 }
 
+/// whether the parameter is one of the two passes
+bool set_two_pass_parameter(
+        IndexSDC& index,
+        const std::string& name,
+        double val) {
+    if (name == "k_factor") {
+        FAISS_THROW_IF_NOT_FMT(
+                val >= 1, "k_factor must be at least 1, got %g", val);
+        index.k_factor = static_cast<float>(val);
+    } else if (name == "first_nbits") {
+        const int nplanes = index.sdc.layout.nplanes();
+        FAISS_THROW_IF_NOT_FMT(
+                val >= 1 && val <= nplanes,
+                "first_nbits must be in 1..%d, got %g",
+                nplanes,
+                val);
+        index.first_nbits = static_cast<int>(val);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 } // namespace
 
 void ParameterSpace::initialize(const Index* index) {
@@ -72,6 +96,9 @@ void ParameterSpace::initialize(const Index* index) {
         index = part;
     }
     faiss::ParameterSpace::initialize(index);
+    if (dynamic_cast<const IndexSDC*>(index)) {
+        add_range("k_factor").values = {1, 2, 4, 8, 16, 32, 64};
+    }
     if (auto* ivf = dynamic_cast<const faiss::IndexIVF*>(index)) {
         ParameterSpace of_quantizer;
         of_quantizer.initialize(ivf->quantizer);
@@ -86,7 +113,10 @@ void ParameterSpace::set_index_parameter(
         Index* index,
         const std::string& name,
         double val) const {
-    faiss::ParameterSpace::set_index_parameter(index, name, val);
+    auto* sdc = dynamic_cast<IndexSDC*>(index);
+    if (!sdc || !set_two_pass_parameter(*sdc, name, val)) {
+        faiss::ParameterSpace::set_index_parameter(index, name, val);
+    }
 }
 
 void ParameterSpace::set_index_parameter(

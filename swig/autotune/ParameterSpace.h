@@ -10,7 +10,8 @@ namespace faiss_bebr {
  * through any nesting of both:
  *
  *     nprobe, max_codes   inverted files, IndexBinaryIVFSDC too
- *     k_factor            of the two passes of IndexSDC
+ *     k_factor            of the two passes of IndexSDC; first_nbits is set
+ *                         likewise, but not explored
  *     k_factor_rf         IndexRefine
  *     efSearch            graphs
  *     quantizer_...       the same of the coarse quantizer

@@ -6,6 +6,7 @@
 #include "indexes/block_scan.h"
 #include "indexes/compact_rows.h"
 #include "indexes/sdc_queries.h"
+#include "indexes/two_pass_search.h"
 #include "transform/BinarizerTransform.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
@@ -154,11 +155,39 @@ void IndexSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
 
 namespace {
 
+/// what a search has to do, checked
+SearchParametersSDC get_parameters(
+        const IndexSDC& index,
+        const faiss::SearchParameters* params) {
+    SearchParametersSDC found;
+    found.k_factor = index.k_factor;
+    found.first_nbits = index.first_nbits;
+    if (params) {
+        const auto* own = dynamic_cast<const SearchParametersSDC*>(params);
+        FAISS_THROW_IF_NOT_MSG(
+                own || typeid(*params) == typeid(faiss::SearchParameters),
+                "IndexSDC takes SearchParametersSDC, not those of other types");
+        found.sel = params->sel;
+        found.k_factor = own ? own->k_factor : found.k_factor;
+        found.first_nbits = own ? own->first_nbits : found.first_nbits;
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            found.k_factor >= 1 && std::isfinite(found.k_factor),
+            "k_factor must be at least 1 and finite, got %g",
+            found.k_factor);
+    const int nplanes = index.sdc.layout.nplanes();
+    FAISS_THROW_IF_NOT_FMT(
+            found.first_nbits >= 1 && found.first_nbits <= nplanes,
+            "first_nbits must be in 1..%d, got %d",
+            nplanes,
+            found.first_nbits);
+    return found;
+}
+
 ScanTask<float> make_task(
         const IndexSDC& index,
         const LevelQueries& queries,
-        const faiss::SearchParameters* params) {
-    const faiss::IDSelector* sel = params ? params->sel : nullptr;
+        const faiss::IDSelector* sel) {
     const size_t block_size = get_block_size(index.d);
     return {queries.step.size(),
             index.ntotal,
@@ -179,11 +208,26 @@ void IndexSDC::search(
         idx_t k,
         float* distances,
         idx_t* labels,
-        const faiss::SearchParameters* params) const {
+        const faiss::SearchParameters* params_in) const {
     FAISS_THROW_IF_NOT_FMT(k > 0, "k must be positive, got %d", int(k));
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const LevelQueries queries(sdc, n, x);
-    scan_knn(make_task(*this, queries, params), k, distances, labels);
+    const SearchParametersSDC params = get_parameters(*this, params_in);
+    const double ncandidates = double(k) * params.k_factor;
+    if (params.k_factor > 1 && ncandidates < double(ntotal)) {
+        search_in_two_passes(
+                *this,
+                n,
+                x,
+                params.first_nbits,
+                idx_t(ncandidates),
+                params.sel,
+                k,
+                distances,
+                labels);
+    } else {
+        const LevelQueries queries(sdc, n, x);
+        scan_knn(make_task(*this, queries, params.sel), k, distances, labels);
+    }
     for (idx_t i = 0; i < n * k; i++) {
         distances[i] = key_to_distance(metric_type, distances[i]);
     }
@@ -194,12 +238,13 @@ void IndexSDC::range_search(
         const float* x,
         float radius,
         faiss::RangeSearchResult* result,
-        const faiss::SearchParameters* params) const {
+        const faiss::SearchParameters* params_in) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
     FAISS_THROW_IF_NOT_MSG(!std::isnan(radius), "radius is NaN");
+    const SearchParametersSDC params = get_parameters(*this, params_in);
     const LevelQueries queries(sdc, n, x);
     scan_range<float>(
-            make_task(*this, queries, params),
+            make_task(*this, queries, params.sel),
             metric_type == METRIC_L2 ? radius : -radius,
             [this](float key) { return key_to_distance(metric_type, key); },
             result);
@@ -215,7 +260,7 @@ void IndexSDC::search1(
         faiss::ResultHandler& handler,
         faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const faiss::IDSelector* sel = params ? params->sel : nullptr;
+    const faiss::IDSelector* sel = get_parameters(*this, params).sel;
     SDCDistanceComputer computer(sdc, codes.data());
     computer.set_query(x);
     for (idx_t i = 0; i < ntotal; i++) {

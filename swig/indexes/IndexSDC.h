@@ -12,6 +12,17 @@ struct BinarizerTransform;
 
 using faiss::idx_t;
 
+/** How one search of IndexSDC is done, in place of the fields of the index. A
+ * plain faiss::SearchParameters has only its selector.
+ */
+struct SearchParametersSDC : faiss::SearchParameters {
+    /// see IndexSDC
+    float k_factor = 1;
+    int first_nbits = 1;
+
+    ~SearchParametersSDC() override {}
+};
+
 /** Exhaustive search over the codes of a binarizer's output, by integer
  * distances between level-quantized queries and multi-bit codes.
  *
@@ -26,6 +37,17 @@ using faiss::idx_t;
  */
 struct IndexSDC : faiss::IndexFlatCodes {
     SDCQuantizer sdc;
+
+    /** Above 1, search() has two passes: the first compares all documents by
+     * few planes, the second takes the k * k_factor best of them and compares
+     * these by all planes, whose distances the results have. That is faster for
+     * single queries and small batches, where planes are read anew each time,
+     * and not for large ones. range_search() always compares by all planes.
+     */
+    float k_factor = 1;
+
+    /// planes of the first pass
+    int first_nbits = 1;
 
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;

@@ -32,14 +32,11 @@ void SDCDistanceComputer::distances(
         std::fill(out, out + n, key_to_distance(sdc.metric_type, far));
         return;
     }
-    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
     int32_t dots[4];
     kernels.code_dots(planes, query->levels.data(), rows, n, dots);
     for (size_t k = 0; k < n; k++) {
-        const float scale = sdc.get_scale(rows[k]);
-        const float norm =
-                is_l2 ? get_decoded_norm(sdc, kernels, rows[k], scale) : 0.0f;
-        out[k] = query->distance(sdc, 0, dots[k], scale, norm);
+        const float key = query->get_key(sdc, kernels, 0, dots[k], rows[k]);
+        out[k] = key_to_distance(sdc.metric_type, key);
     }
 }
 

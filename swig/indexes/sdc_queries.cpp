@@ -106,16 +106,19 @@ FloatKey LevelQueries::key(
             shift[i]};
 }
 
-float LevelQueries::distance(
+float LevelQueries::get_key(
         const SDCQuantizer& sdc,
+        const SDCKernels& kernels,
         size_t i,
         int32_t dot,
-        float doc_scale,
-        float doc_norm) const {
-    const FloatKey k = key(sdc, i, &doc_scale, &doc_norm);
-    const float value = k.bias + doc_norm +
-            doc_scale * (k.scale * static_cast<float>(2 * dot - k.shift));
-    return key_to_distance(sdc.metric_type, value);
+        const uint8_t* code) const {
+    const float scale = sdc.get_scale(code);
+    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
+    const float norm =
+            is_l2 ? get_decoded_norm(sdc, kernels, code, scale) : 0.0f;
+    const FloatKey k = key(sdc, i, &scale, &norm);
+    return k.bias + norm +
+            scale * (k.scale * static_cast<float>(2 * dot - k.shift));
 }
 
 float get_decoded_norm(

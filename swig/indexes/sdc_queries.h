@@ -41,16 +41,15 @@ struct LevelQueries {
             const float* doc_scale,
             const float* doc_bias) const;
 
-    /** The distance between query i and one document, as that key gives it.
-     * @param dot       of the query's levels and the document's
-     * @param doc_norm  0 for the inner product
+    /** The key of one document for query i, as the kernels make it.
+     * @param dot  of the query's levels and the document's
      */
-    float distance(
+    float get_key(
             const SDCQuantizer& sdc,
+            const SDCKernels& kernels,
             size_t i,
             int32_t dot,
-            float doc_scale,
-            float doc_norm) const;
+            const uint8_t* code) const;
 };
 
 /// throws for queries that are not finite or overflow in the query map

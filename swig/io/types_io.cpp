@@ -194,6 +194,8 @@ void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
+    write_number(*f, index->k_factor);
+    write_number<int32_t>(*f, index->first_nbits);
     write_flat_codes(index, f);
     write_bool(*f, index->binarizer);
 }
@@ -204,6 +206,8 @@ IndexSDC* read_IndexSDC(IOReader* f) {
             sdc.layout.plane_widths, sdc.metric_type);
     index->sdc = sdc;
     index->is_trained = read_bool(*f, "is_trained");
+    index->k_factor = read_number<float>(*f);
+    index->first_nbits = read_number<int32_t>(*f);
     read_flat_codes(index.get(), f);
     read_link(*f, *index);
     return index.release();

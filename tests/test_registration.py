@@ -406,6 +406,7 @@ def test_classes_are_attributes_of_faiss():
         assert getattr(faiss, the_class.__name__) is the_class
         assert getattr(swigfaiss, the_class.__name__) is the_class
     assert faiss.IndexSDC is faiss_bebr.IndexSDC
+    assert faiss.SearchParametersSDC is faiss_bebr.SearchParametersSDC
     assert faiss.ParameterSpace is faiss_bebr.ParameterSpace
     # objects of the class that was imported before know our types too
     for space in (ParameterSpace(), faiss.ParameterSpace()):

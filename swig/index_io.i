@@ -12,6 +12,7 @@
 #include "io/consistency.h"
 #include "io/fields.h"
 #include "io/ivf_io.h"
+#include "io/mapped_vectors_io.h"
 #include "io/payload_read.h"
 #include "io/payload_write.h"
 #include "io/types_io.h"
@@ -45,7 +46,9 @@
 %newobject faiss_bebr::read_IndexIVFSDC;
 %newobject faiss_bebr::read_IndexBinarySDC;
 %newobject faiss_bebr::read_IndexBinaryIVFSDC;
+%newobject faiss_bebr::read_IndexMappedVectors;
 %include "io/types_io.h"
+%include "io/mapped_vectors_io.h"
 
 %newobject faiss_bebr::clone_IndexIVFSDC;
 %newobject faiss_bebr::clone_IndexBinaryIVFSDC;

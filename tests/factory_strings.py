@@ -23,10 +23,20 @@ class Example(NamedTuple):
 
 def make_binarizer(d: int, widths: list[int], document_nbits: int = 0) -> Any:
     """A trained binarizer, which rotates and quantizes with all planes."""
+    transform = faiss_bebr.BinarizerTransform(d, widths)
+    set_weights(transform)
+    transform.document_nbits = document_nbits
+    return transform
+
+
+def set_weights(transform: Any) -> None:
+    """What makes a transform that of `make_binarizer`."""
+    d = transform.d_in
+    planes = transform.layout.plane_widths
+    widths = [planes.at(t) for t in range(planes.size())]
     rng = np.random.default_rng(sum(widths) + d)
     rotation = np.linalg.qr(rng.standard_normal((d, d)))[0].astype(np.float32)
     rotation = rotation[: widths[0]]
-    transform = faiss_bebr.BinarizerTransform(d, widths)
     none = np.zeros((0, 1), np.float32)
     for t, width in enumerate(widths):
         transform.set_binarization_block(
@@ -49,9 +59,7 @@ def make_binarizer(d: int, widths: list[int], document_nbits: int = 0) -> Any:
         (0.5 + rng.random(widths[0])).tolist(),
         (0.1 * rng.standard_normal(widths[0])).tolist(),
     )
-    transform.document_nbits = document_nbits
     transform.is_trained = True
-    return transform
 
 
 BINARIZERS = {

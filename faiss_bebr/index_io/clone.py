@@ -8,6 +8,7 @@ import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.containers import (
+    INVERTED_FILES,
     REPLICAS,
     SHARDS,
     HollowCopy,
@@ -17,7 +18,8 @@ from faiss_bebr.index_io.containers import (
     make_group,
     put_parts,
 )
-from faiss_bebr.index_io.domains import Domain, domain_of
+from faiss_bebr.index_io.domains import TRANSFORM, Domain, domain_of
+from faiss_bebr.index_io.limits import reading_anything
 from faiss_bebr.index_io.links import link_binarizers
 
 _INVERTED_FILES = (
@@ -69,6 +71,8 @@ def _clone(obj: Any) -> Any:
             getattr(obj, "successive_ids", False),
             [_clone(domain_of(obj).downcast(obj.at(i))) for i in range(obj.count())],
         )
+    if isinstance(obj, faiss.VectorTransform):
+        return _clone_transform(obj)
     # each object on its own, as what FAISS cannot clone loses settings
     hollow = HollowCopy(obj, lambda container, child: True)
     copy = _clone_stock(hollow.container)
@@ -76,15 +80,28 @@ def _clone(obj: Any) -> Any:
     return copy
 
 
+def _clone_transform(transform: faiss.VectorTransform) -> faiss.VectorTransform:
+    """FAISS's function for transforms is not in its Python module."""
+    container = faiss.IndexPreTransform(transform, faiss.IndexFlat(transform.d_out))
+    copy = _clone_stock(container)
+    cloned = copy.chain.at(0)
+    copy.own_fields = False  # of its parts, one is wanted
+    copy.index.__swig_destroy__(copy.index)
+    return TRANSFORM.downcast(cloned)
+
+
 def _clone_stock(obj: Any) -> Any:
     domain = domain_of(obj)
-    if domain.native_clone is not None:
-        try:
-            return domain.native_clone(obj)
-        except RuntimeError:
-            pass  # FAISS can write more types than it can clone
+    try:
+        return domain.native_clone(obj)
+    except RuntimeError:
+        # FAISS can write more types than it can clone; but lists on disk are not
+        # to be shared with a copy
+        if isinstance(obj, INVERTED_FILES):
+            raise
     writer = faiss.VectorIOWriter()
     domain.native_write(obj, writer, 0)
     reader = faiss.VectorIOReader()
     reader.data.swap(writer.data)
-    return domain.native_read(reader, 0)
+    with reading_anything():
+        return domain.native_read(reader, 0)

@@ -144,6 +144,11 @@ class HollowCopy:
         is_part : callable
             Of a container and what it holds directly, whether that is a part.
             Of other things the parts are looked for inside them.
+
+        Raises
+        ------
+        RuntimeError
+            For a container whose parts FAISS's Python module cannot exchange.
         """
         # what the copy does not own
         self._kept: list[Any] = []
@@ -169,6 +174,12 @@ class HollowCopy:
         shell = domain.shell(container)
         self._kept.append(shell)
         copy = domain.downcast(shell.get())
+        if type(copy) is not type(container):
+            # FAISS's Python module does not know all its classes
+            raise RuntimeError(
+                f"cannot write or clone an {type(container).__name__} with types of "
+                "faiss_bebr inside"
+            )
         for path, replacement in exchanged:
             _assign(copy, path, replacement)
         return copy

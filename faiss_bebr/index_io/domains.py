@@ -42,7 +42,8 @@ def _make_index(part: faiss.Index) -> faiss.Index:
 
 
 def _make_index_binary(part: faiss.IndexBinary) -> faiss.IndexBinary:
-    return faiss.IndexBinaryFromFloat(faiss.IndexFlatIP(part.d))
+    # a class that FAISS clones, and reads with any ntotal
+    return faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(part.d), part.d, 1)
 
 
 def _make_transform(part: faiss.VectorTransform) -> faiss.VectorTransform:
@@ -64,6 +65,7 @@ class Domain:
     native_read: Callable[[Any, int], Any]
     """path or IOReader, io_flags"""
     native_clone: Callable[[Any], Any] | None
+    """None for transforms"""
     native_downcast: Callable[[Any], Any]
     casts: tuple[Callable[[Any], Any], ...]
     """give an object as one of our classes, or None"""
@@ -88,7 +90,10 @@ class Domain:
         found = self.find_own(obj)
         if found is None and self.base is faiss.IndexBinary:
             found = own.as_IndexBinaryShards(obj)
-        return self.native_downcast(obj) if found is None else found
+        if found is None:
+            found = self.native_downcast(obj)
+        # FAISS does not know all its classes
+        return obj if isinstance(obj, type(found)) else found
 
     def _get_sizes(self, part: Any) -> dict[str, Any]:
         sizes = {name: getattr(part.obj, name) for name in self.sizes}
@@ -151,7 +156,7 @@ BINARY = Domain(
     casts=(own.as_IndexBinarySDC, own.as_IndexBinaryIVFSDC),
     shell=own.IndexBinaryShell,
     new_placeholder=_make_index_binary,
-    placeholder_class=faiss.IndexBinaryFromFloat,
+    placeholder_class=faiss.IndexBinaryIVF,
     sizes=("d", "is_trained"),
 )
 TRANSFORM = Domain(

@@ -75,8 +75,13 @@ def _to_writer(stream: Any, name: str) -> faiss.IOWriter:
             rest = rest[taken:]
 
     writer = faiss.PyCallbackIOWriter(write)
-    writer.name = name
+    writer.name = _printable(name)
     return writer
+
+
+def _printable(path: str) -> str:
+    """SWIG takes no strings with bytes that are not UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _stat(path: str) -> os.stat_result | None:
@@ -174,7 +179,7 @@ def open_source(source: Any, io_flags: int) -> Iterator[Source]:
     if path is not None:
         with open(path, "rb", buffering=0) as stream:
             if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                yield _open_file(path, stream.read(NBYTES), io_flags)
+                yield _open_file(path, stream, io_flags)
             else:  # a pipe or a device
                 reader = faiss.PyCallbackIOReader(stream.read)
                 yield _open_stream(reader, path, io_flags)
@@ -205,10 +210,14 @@ def _count_bytes(stream: Any) -> int | None:
     return None
 
 
-def _open_file(path: str, start: bytes, io_flags: int) -> Source:
+def _open_file(path: str, stream: io.FileIO, io_flags: int) -> Source:
+    start = stream.read(NBYTES)
+    name = _printable(path)
+    if name != path:
+        path = f"/dev/fd/{stream.fileno()}"
     if not start.startswith(MAGIC):
-        return Source(start, path, False, path)
-    return Source(start, own.FilePayloadReader(path, is_mapping(io_flags)), True, path)
+        return Source(start, path, False, name)
+    return Source(start, own.FilePayloadReader(path, is_mapping(io_flags)), True, name)
 
 
 def _open_stream(reader: faiss.IOReader, name: str, io_flags: int) -> Source:

@@ -19,7 +19,8 @@ PQ_INVERTED_FILES = (faiss.IndexIVFPQ, faiss.IndexIVFPQFastScan)
 
 def _get_lists(index: Any) -> Any:
     """The lists as the class that they are, or None."""
-    return faiss.downcast_InvertedLists(index.invlists)
+    lists = index.invlists
+    return lists if lists is None else faiss.downcast_InvertedLists(lists)
 
 
 def are_in_index_file(index: Any) -> bool:
@@ -94,7 +95,7 @@ def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:
     if not lists.filename or lists.ptr is None:
         return
     file_size = os.stat(lists.filename).st_size
-    address = int(lists.lists.data())
+    address = int(lists.lists.data().this)
     numbers = (ctypes.c_uint64 * (3 * lists.nlist)).from_address(address)
     size, capacity, offset = np.frombuffer(numbers, np.uint64).reshape(-1, 3).T
     # floats do not overflow, and are exact for sizes that files have

@@ -2,7 +2,8 @@
 
 A node is four characters and what they announce:
 
-    SDC_ BSDC BEBR   the fields of one of our types, see swig/io/types_io.h
+    SDC_ BSDC BEBR   the fields of one of our types, see swig/io/types_io.cpp
+    MAPV             where the vectors of an IndexMappedVectors are
     IVFS BIVS        a node for the quantizer, then the fields likewise
     FAIS             an object of FAISS with nothing inside that has a node of
                      its own: uint64 number of FAISS's bytes, and these
@@ -107,6 +108,12 @@ OWN_TYPES = {
     b"SDC_": _fields(own.IndexSDC, INDEX, own.write_IndexSDC, own.read_IndexSDC),
     b"IVFS": _inverted_file(
         own.IndexIVFSDC, INDEX, own.write_IndexIVFSDC, own.read_IndexIVFSDC
+    ),
+    b"MAPV": OwnType(
+        own.IndexMappedVectors,
+        INDEX,
+        own.write_IndexMappedVectors,
+        lambda reader, io_flags, depth: own.read_IndexMappedVectors(reader, io_flags),
     ),
     b"BSDC": _fields(
         own.IndexBinarySDC, BINARY, own.write_IndexBinarySDC, own.read_IndexBinarySDC

@@ -32,6 +32,7 @@ IndexIVFSDC* clone_IndexIVFSDC(
     copy->own_fields = false;
     copy->invlists = lists.release();
     copy->own_invlists = true;
+    copy->clustering_index = nullptr; // nobody says how long it lives
     return copy.release();
 }
 
@@ -52,7 +53,6 @@ IndexBinaryIVFSDC* clone_IndexBinaryIVFSDC(
     copy->max_codes = index.max_codes;
     copy->direct_map = index.direct_map;
     copy->cp = index.cp;
-    copy->clustering_index = index.clustering_index;
     copy->invlists = clone_lists(index.invlists).release();
     copy->own_invlists = true;
     return copy.release();

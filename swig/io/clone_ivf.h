@@ -6,7 +6,8 @@
 namespace faiss_bebr {
 
 // Copies with lists of their own, and with the given quantizer, which they do
-// not own. They throw for lists that FAISS has no copy of, as those on disk.
+// not own; without clustering_index. They throw for lists that FAISS has no
+// copy of, as those on disk.
 
 IndexIVFSDC* clone_IndexIVFSDC(
         const IndexIVFSDC& index,

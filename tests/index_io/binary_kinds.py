@@ -6,9 +6,11 @@ from typing import Any
 
 import faiss
 from builders import D_BINARY, L2, NBITS, NLIST, graph, group, id_map, over, own, sdc
-from kinds import add_kind
+from kinds import KINDS, add_kind
 
 import faiss_bebr
+
+__all__ = ["KINDS"]
 
 
 def bsdc(metric: int, nbits: int = NBITS) -> Any:
@@ -47,7 +49,9 @@ def _(metric: int) -> Any:
     return id_map(faiss.IndexBinaryIDMap2, bivf(metric))
 
 
-@add_kind("BinaryIVF over BSDC", is_binary=True, metrics=(L2,), trains=True)
+@add_kind(
+    "BinaryIVF over BSDC", is_binary=True, metrics=(L2,), trains=True, forgets=True
+)
 def _(_metric: int) -> Any:
     return over(bsdc(L2, 1), lambda q: faiss.IndexBinaryIVF(q, D_BINARY, NLIST))
 

@@ -1,19 +1,25 @@
-"""Every kind of index with every metric as a fixture."""
+"""Every kind of index with every metric."""
 
 from __future__ import annotations
 
-import binary_kinds  # noqa: F401
+from collections.abc import Iterator
+
 import pytest
+from binary_kinds import KINDS
 from builders import L2
-from kinds import KINDS, Kind
-
-CASES = [
-    pytest.param(kind, metric, id=f"{kind.name}-{'L2' if metric == L2 else 'IP'}")
-    for kind in KINDS.values()
-    for metric in kind.metrics
-]
+from cases import Case, get_case, serialize
 
 
-@pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest) -> tuple[Kind, int]:
-    raise NotImplementedError
+@pytest.fixture(
+    params=[
+        pytest.param(
+            (kind.name, metric), id=f"{kind.name}-{'L2' if metric == L2 else 'IP'}"
+        )
+        for kind in KINDS.values()
+        for metric in kind.metrics
+    ]
+)
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    found = get_case(*request.param)
+    yield found
+    assert serialize(found.index) == found.data, "the index was changed"

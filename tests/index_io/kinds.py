@@ -47,6 +47,8 @@ class Kind(NamedTuple):
     """whether vectors are added with ids"""
     trains: bool
     """whether an index that was not trained cannot be filled"""
+    forgets: bool
+    """whether FAISS's files have not all that training depends on"""
 
 
 KINDS: dict[str, Kind] = {}
@@ -58,9 +60,10 @@ def add_kind(
     metrics: tuple[int, ...] = (L2, IP),
     takes_ids: bool = False,
     trains: bool = False,
+    forgets: bool = False,
 ) -> Callable[[Callable[[int], Any]], Callable[[int], Any]]:
     def register(make: Callable[[int], Any]) -> Callable[[int], Any]:
-        KINDS[name] = Kind(name, make, is_binary, metrics, takes_ids, trains)
+        KINDS[name] = Kind(name, make, is_binary, metrics, takes_ids, trains, forgets)
         return make
 
     return register
@@ -129,7 +132,7 @@ def _(metric: int) -> Any:
     return with_binarizer(lambda b: ivf_of_binarizer(b, metric))
 
 
-@add_kind("OPQ,L2norm,BEBR,IVFSDC residual", trains=True)
+@add_kind("OPQ,L2norm,BEBR,IVFSDC residual", trains=True, forgets=True)
 def _(metric: int) -> Any:
     binarizer = make_binarizer(D, [M, 8])
     index = ivf_of_binarizer(binarizer, metric, by_residual=True)
@@ -143,7 +146,7 @@ def _(metric: int) -> Any:
     return with_binarizer(lambda b: graph(faiss_bebr.IndexSDC(b, 3, metric)))
 
 
-@add_kind("BEBR,IVF,Flat", trains=True)
+@add_kind("BEBR,IVF,Flat", trains=True, forgets=True)
 def _(metric: int) -> Any:
     def make(_: Any) -> Any:
         return over(
@@ -154,7 +157,7 @@ def _(metric: int) -> Any:
     return with_binarizer(make)
 
 
-@add_kind("BEBR,IVF,PQ", trains=True)
+@add_kind("BEBR,IVF,PQ", trains=True, forgets=True)
 def _(metric: int) -> Any:
     def make(_: Any) -> Any:
         return over(
@@ -165,12 +168,12 @@ def _(metric: int) -> Any:
     return with_binarizer(make)
 
 
-@add_kind("IVF of SDC,Flat", takes_ids=True, trains=True)
+@add_kind("IVF of SDC,Flat", takes_ids=True, trains=True, forgets=True)
 def _(metric: int) -> Any:
     return over(sdc(metric), lambda q: faiss.IndexIVFFlat(q, D, NLIST, metric))
 
 
-@add_kind("IVF of HNSW of SDC,SQ8", trains=True)
+@add_kind("IVF of HNSW of SDC,SQ8", trains=True, forgets=True)
 def _(metric: int) -> Any:
     qtype = faiss.ScalarQuantizer.QT_8bit
     return over(
@@ -179,12 +182,12 @@ def _(metric: int) -> Any:
     )
 
 
-@add_kind("IVF of SDC,PQ", trains=True)
+@add_kind("IVF of SDC,PQ", trains=True, forgets=True)
 def _(metric: int) -> Any:
     return over(sdc(metric), lambda q: faiss.IndexIVFPQ(q, D, NLIST, 4, 4, metric))
 
 
-@add_kind("IVF of SDC,PQfs", metrics=(L2,), trains=True)
+@add_kind("IVF of SDC,PQfs", metrics=(L2,), trains=True, forgets=True)
 def _(metric: int) -> Any:
     return over(
         sdc(metric), lambda q: faiss.IndexIVFPQFastScan(q, D, NLIST, 4, 4, metric)

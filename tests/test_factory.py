@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import faiss
@@ -14,8 +13,6 @@ import pytest
 from factory_strings import (
     BINARIZERS,
     clustered,
-    register_binarizers,
-    unregister_binarizers,
 )
 
 import faiss_bebr
@@ -143,13 +140,6 @@ def test_what_training_aims_at(description, document_nbits):
     index = faiss_bebr.index_factory(64, description)
     binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
     assert binarizer.document_nbits == document_nbits
-
-
-@pytest.fixture(scope="module")
-def named_binarizers() -> Iterator[None]:
-    register_binarizers()
-    yield
-    unregister_binarizers()
 
 
 def test_encoding_without_number_takes_what_the_binarizer_keeps(named_binarizers):

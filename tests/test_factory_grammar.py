@@ -15,21 +15,12 @@ from factory_strings import (
     D,
     clustered,
     factory_strings,
-    register_binarizers,
-    unregister_binarizers,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import faiss_bebr
 from faiss_bebr.index_io.containers import children
-
-
-@pytest.fixture(scope="module")
-def named_binarizers() -> Iterator[None]:
-    register_binarizers()
-    yield
-    unregister_binarizers()
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,9 @@ def reverse_index_factory(index: Any) -> str:
         # FAISS would not name the storage of a graph
         code = _stock_reverse_index_factory(index).rpartition(",")[2]
         return f"{_name_coarse(index)},{code}"
+    if isinstance(index, faiss.IndexHNSW):
+        degree = factory_tools.get_hnsw_M(index)
+        return f"HNSW{degree},{reverse_index_factory(index.storage)}"
     if isinstance(index, faiss.IndexPreTransform):
         chain = index.chain
         tokens = [_name_transform(chain.at(i)) for i in range(chain.size())]

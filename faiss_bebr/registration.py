@@ -114,11 +114,11 @@ def unregister() -> None:
 
 
 def _own_classes() -> list[type]:
-    """The public indexes and transforms of this package."""
+    """The public indexes, transforms and search parameters of this package."""
     import faiss_bebr
 
     public = [getattr(faiss_bebr, name) for name in faiss_bebr.__all__]
-    families = tuple(domain.base for domain in DOMAINS)
+    families = (*(domain.base for domain in DOMAINS), faiss.SearchParameters)
     return [c for c in public if inspect.isclass(c) and issubclass(c, families)]
 
 

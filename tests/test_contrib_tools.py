@@ -13,8 +13,6 @@ from factory_strings import (
     D,
     factory_strings,
     make_binarizer,
-    register_binarizers,
-    unregister_binarizers,
 )
 from faiss.contrib import factory_tools, inspect_tools
 from hypothesis import given, settings
@@ -25,11 +23,9 @@ from faiss_bebr.index_io.containers import children
 
 
 @pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
+def registered(named_binarizers) -> Iterator[None]:
     faiss_bebr.register()
-    register_binarizers()
     yield
-    unregister_binarizers()
     faiss_bebr.unregister()
 
 

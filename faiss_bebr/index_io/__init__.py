@@ -11,7 +11,6 @@ from typing import Any
 import faiss
 import numpy as np
 
-from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.clone import clone
 from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.index_io.domains import BINARY, DOMAINS, INDEX, TRANSFORM, Domain
@@ -260,11 +259,6 @@ def _add_pickling() -> None:
             lambda obj, domain=domain: _serialize(obj, domain, 0),
             lambda data, domain=domain: _deserialize(data, domain, 0),
         )
-    # as in files, mapped vectors become FAISS's index of such vectors
-    own.IndexMappedVectors.__reduce__ = lambda self: (  # type: ignore[attr-defined]
-        deserialize_index,
-        (serialize_index(self),),
-    )
 
 
 _add_pickling()

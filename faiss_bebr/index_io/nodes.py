@@ -169,9 +169,6 @@ def write_node(obj: Any, writer: Any, io_flags: int = 0) -> None:
     """
     domain = domain_of(obj)
     obj = domain.downcast(obj)
-    if isinstance(obj, own.IndexMappedVectors):
-        # the file that it was mapped from may not be there for the reader
-        obj = obj.get_stock_index()
     for tag, own_type in OWN_TYPES.items():
         if isinstance(obj, own_type.the_class):
             write_fields(writer, tag)

@@ -15,7 +15,7 @@ using faiss::idx_t;
  * whose codes are in memory: only what is read becomes resident. The file must
  * not be shortened or written to while it is used.
  *
- * Index files get the vectors themselves and give FAISS's own index of them.
+ * Index files say where that file is.
  *
  * All that reads goes to FAISS's own index of such vectors, whose codes are a
  * view of the file. What would change them throws, where that index itself

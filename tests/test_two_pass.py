@@ -286,7 +286,8 @@ def test_parameter_space():
         space.parameter_ranges.at(i) for i in range(space.parameter_ranges.size())
     ]
     names = {r.name: faiss.vector_to_array(r.values).tolist() for r in ranges}
-    assert names["k_factor"] == [1, 2, 4, 8, 16, 32, 64]
+    # the single pass is the most accurate
+    assert names["k_factor"] == [2, 4, 8, 16, 32, 64, 1]
     space.set_index_parameter(outer, "k_factor", 1)
     assert index.k_factor == 1
     for name, value in (("k_factor", 0.5), ("first_nbits", 0), ("first_nbits", 5)):

@@ -14,9 +14,9 @@ SOURCES = [
     for path in sorted((Path(__file__).parent / SWIG_DIR).glob("*/*.cpp"))
 ]
 
-AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpopcnt"]
 # GCC 12 warns about its own AVX512 headers, here and below
-AVX512.append("-Wno-uninitialized")
+AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpopcnt"]
+AVX512 += ["-Wno-uninitialized"]
 # one file per instruction set, chosen at run time by kernels/dispatch.cpp
 KERNEL_FLAGS = {
     "avx2.cpp": ["-mavx2"],

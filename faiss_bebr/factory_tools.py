@@ -47,18 +47,18 @@ def get_code_size(d: int, indexkey: str) -> int:
         index = index_factory(d, indexkey, faiss.METRIC_L2, False)
     except ValueError as error:
         raise RuntimeError(f"cannot parse {indexkey}: {error}") from error
-    return _measure(index)
+    return _measure(downcast_index(index))
 
 
 def _measure(index: Any) -> int:
-    index = downcast_index(index)
     if isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap)):
-        return _measure(index.index)
+        return _measure(downcast_index(index.index))
     if isinstance(index, faiss.IndexRefine):
-        return _measure(index.base_index) + _measure(index.refine_index)
+        parts = (index.base_index, index.refine_index)
+        return sum(_measure(downcast_index(part)) for part in parts)
     if isinstance(index, faiss.IndexHNSW):
         links = 2 * factory_tools.get_hnsw_M(index)
-        return _measure(index.storage) + links * _BYTES_OF_LINK
+        return _measure(downcast_index(index.storage)) + links * _BYTES_OF_LINK
     if isinstance(index, faiss.IndexIVF):
         return index.code_size
     return index.sa_code_size()
@@ -73,7 +73,8 @@ def reverse_index_factory(index: Any) -> str:
     NotImplementedError
         If something inside has no factory string.
     """
-    index = downcast_index(index)
+    general = index  # the caller may have no other reference to its owner
+    index = downcast_index(general)
     if not contains_own(index):
         return _stock_reverse_index_factory(index)
     if isinstance(index, IndexSDC):
@@ -84,6 +85,9 @@ def reverse_index_factory(index: Any) -> str:
         # FAISS would not name the storage of a graph
         code = _stock_reverse_index_factory(index).rpartition(",")[2]
         return f"{_name_coarse(index)},{code}"
+    if isinstance(index, faiss.IndexHNSW):
+        degree = factory_tools.get_hnsw_M(index)
+        return f"HNSW{degree},{reverse_index_factory(index.storage)}"
     if isinstance(index, faiss.IndexPreTransform):
         chain = index.chain
         tokens = [_name_transform(chain.at(i)) for i in range(chain.size())]

@@ -22,8 +22,7 @@ from faiss_bebr import index_io, stock, swigfaiss_bebr
 from faiss_bebr._variant import _swigfaiss_bebr
 from faiss_bebr.factory import index_binary_factory, index_factory
 from faiss_bebr.index_io.containers import contains_own
-from faiss_bebr.index_io.domains import domain_of
-from faiss_bebr.index_io.nodes import OWN_TYPES
+from faiss_bebr.index_io.domains import DOMAINS, domain_of
 
 _ABSENT = object()
 
@@ -115,7 +114,12 @@ def unregister() -> None:
 
 
 def _own_classes() -> list[type]:
-    return [own_type.the_class for own_type in OWN_TYPES.values()]
+    """The public indexes, transforms and search parameters of this package."""
+    import faiss_bebr
+
+    public = [getattr(faiss_bebr, name) for name in faiss_bebr.__all__]
+    families = (*(domain.base for domain in DOMAINS), faiss.SearchParameters)
+    return [c for c in public if inspect.isclass(c) and issubclass(c, families)]
 
 
 def _plan() -> Iterator[tuple[Any, str, Any]]:
@@ -148,11 +152,12 @@ def _plan() -> Iterator[tuple[Any, str, Any]]:
 
 
 def _find_part_attributes() -> Iterator[tuple[type, str, property]]:
-    """The properties of FAISS's classes that are indexes or transforms.
+    """The properties of FAISS's classes and ours that are indexes or transforms.
 
     The compiled setters say what they take when they are given something else.
     """
-    for the_class in set(filter(inspect.isclass, vars(faiss.swigfaiss).values())):
+    names = vars(faiss.swigfaiss) | vars(swigfaiss_bebr)
+    for the_class in set(filter(inspect.isclass, names.values())):
         for name, attribute in vars(the_class).items():
             if (
                 isinstance(attribute, property)

@@ -56,3 +56,13 @@ def embeddings() -> np.ndarray:
     x = centres[rng.integers(0, 40, 1500)]
     x = x + 0.6 * rng.standard_normal(x.shape) * spectrum + 0.1
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def named_binarizers() -> Iterator[None]:
+    """The binarizers of random factory strings, under their names."""
+    from factory_strings import register_binarizers, unregister_binarizers
+
+    register_binarizers()
+    yield
+    unregister_binarizers()

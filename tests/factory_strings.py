@@ -79,6 +79,13 @@ def unregister_binarizers() -> None:
         faiss_bebr.unregister_binarizer(name)
 
 
+def clustered(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Unit vectors around a few centres, with a mean that is not zero."""
+    centres = rng.standard_normal((30, d)) + 0.5
+    x = centres[rng.integers(0, 30, n)] + 0.5 * rng.standard_normal((n, d))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
 def own(container: Any, index: Any) -> Any:
     container.own_fields = True
     index.this.disown()

@@ -1,6 +1,6 @@
 """The recall that README reports, on the real embeddings.
 
-Needs the folder of ready embeddings, see benchmarks/wordnet.py, and a minute:
+Needs the folder of ready embeddings, see benchmarks/wordnet.py, and some minutes:
 
     FAISS_BEBR_WORDNET=<folder> pytest tests/test_figures.py -m figures
 """
@@ -55,3 +55,37 @@ def test_recall(description, metric, least, wordnet, truth):
     measured = recall(found, truth)
     print(description, metric, measured)
     assert measured >= least
+
+
+@pytest.fixture(scope="module")
+def binarizer(wordnet):
+    network = faiss_bebr.train_binarizer(
+        wordnet.documents, [256] * 6, 6, document_nbits=2
+    )
+    return network.to_transform()
+
+
+@pytest.mark.parametrize("metric", [faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2])
+@pytest.mark.parametrize("nbits", [2, 4])
+def test_graphs_find_what_exhaustive_search_finds(nbits, metric, wordnet, binarizer):
+    storage = faiss_bebr.IndexSDC(binarizer, nbits, metric)
+    graph = faiss.IndexHNSW(storage, 32)
+    graph.hnsw.efSearch = 128
+    graph.add(binarizer.apply(wordnet.documents))
+    queries = binarizer.apply(wordnet.reported_queries)
+    measured = recall(graph.search(queries, 10)[1], storage.search(queries, 10)[1])
+    print(nbits, metric, measured)
+    assert measured >= 0.98
+
+
+@pytest.mark.parametrize("metric", [faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2])
+@pytest.mark.parametrize("nbits", [2, 4])
+def test_two_passes_find_what_one_finds(nbits, metric, wordnet, binarizer):
+    index = faiss_bebr.IndexSDC(binarizer, nbits, metric)
+    index.add(binarizer.apply(wordnet.documents))
+    queries = binarizer.apply(wordnet.reported_queries)
+    expected = index.search(queries, 10)[1]
+    index.k_factor = 16
+    measured = recall(index.search(queries, 10)[1], expected)
+    print(nbits, metric, measured)
+    assert measured >= 0.99

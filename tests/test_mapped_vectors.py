@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import faiss
@@ -140,6 +142,49 @@ def test_copies_and_parts_keep_the_mapping(vectors, tmp_path):
     del clone
     gc.collect()
     assert not is_mapped(path)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_files_and_copies(dtype, vectors, tmp_path):
+    x, queries = vectors
+    x = x.astype(dtype)
+    path = save(tmp_path / "x.npy", x)
+    mapped = faiss_bebr.map_vectors(path)
+    base = faiss_bebr.IndexSDC(D_IN, 2)
+    base.add(x.astype(np.float32))
+    refined = faiss.IndexRefine(base, mapped)
+    refined.k_factor = 4
+    expected = refined.search(queries, 5)
+
+    assert type(faiss_bebr.downcast_index(refined.refine_index)) is type(mapped)
+    clone = faiss_bebr.clone_index(refined)
+    for copy in (
+        faiss_bebr.clone_index(mapped),
+        deepcopy(mapped),
+        faiss_bebr.downcast_index(clone.refine_index),
+    ):
+        assert type(copy) is faiss_bebr.IndexMappedVectors
+        np.testing.assert_array_equal(copy.reconstruct_n(), x)
+    assert_same(clone.search(queries, 5), expected)
+
+    # files say where the vectors are
+    data = faiss_bebr.serialize_index(refined)
+    assert len(data) < x.nbytes
+    pickled = pickle.dumps(mapped)
+    read = faiss_bebr.deserialize_index(data)
+    assert_same(read.search(queries, 5), expected)
+    for restored in (
+        faiss_bebr.downcast_index(read.refine_index),
+        pickle.loads(pickled),
+    ):
+        assert type(restored) is faiss_bebr.IndexMappedVectors
+        np.testing.assert_array_equal(restored.reconstruct_n(), x)
+    path.unlink()
+    with pytest.raises(RuntimeError, match="could not open"):
+        faiss_bebr.deserialize_index(data)
+    # FAISS alone says that it cannot
+    with pytest.raises(RuntimeError, match="don't know how to serialize"):
+        faiss.serialize_index(mapped)
 
 
 def test_stock_index_of_float16(vectors, tmp_path):

@@ -33,6 +33,11 @@ def handle_IndexMappedVectors() -> None:
         index.referenced_objects = [self]
         return index
 
+    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Any:
+        # what cannot be changed may be shared
+        return IndexMappedVectors(self)
+
+    IndexMappedVectors.__deepcopy__ = __deepcopy__
     class_wrappers.replace_method(
         IndexMappedVectors, "get_stock_index", replacement_get_stock_index
     )

@@ -70,7 +70,9 @@ bool set_two_pass_parameter(
         double val) {
     if (name == "k_factor") {
         FAISS_THROW_IF_NOT_FMT(
-                val >= 1, "k_factor must be at least 1, got %g", val);
+                val >= 1 && std::isfinite(val),
+                "k_factor must be at least 1 and finite, got %g",
+                val);
         index.k_factor = static_cast<float>(val);
     } else if (name == "first_nbits") {
         const int nplanes = index.sdc.layout.nplanes();
@@ -96,8 +98,15 @@ void ParameterSpace::initialize(const Index* index) {
         index = part;
     }
     faiss::ParameterSpace::initialize(index);
-    if (dynamic_cast<const IndexSDC*>(index)) {
-        add_range("k_factor").values = {1, 2, 4, 8, 16, 32, 64};
+    auto* sdc = dynamic_cast<const IndexSDC*>(index);
+    if (sdc && sdc->sdc.layout.nplanes() > 1) {
+        // 1 is the single pass, which finds most
+        add_range("k_factor").values = {2, 4, 8, 16, 32, 64, 1};
+        std::vector<double>& values = add_range("first_nbits").values;
+        values.clear();
+        for (int nbits = 1; nbits < sdc->sdc.layout.nplanes(); nbits++) {
+            values.push_back(nbits);
+        }
     }
     if (auto* ivf = dynamic_cast<const faiss::IndexIVF*>(index)) {
         ParameterSpace of_quantizer;

@@ -9,12 +9,11 @@ namespace faiss_bebr {
 /** Sets and explores the parameters of FAISS's indexes and of this package's,
  * through any nesting of both:
  *
- *     nprobe, max_codes   inverted files, IndexBinaryIVFSDC too
- *     k_factor            of the two passes of IndexSDC; first_nbits is set
- *                         likewise, but not explored
- *     k_factor_rf         IndexRefine
- *     efSearch            graphs
- *     quantizer_...       the same of the coarse quantizer
+ *     nprobe, max_codes      inverted files, IndexBinaryIVFSDC too
+ *     k_factor, first_nbits  the two passes of IndexSDC
+ *     k_factor_rf            IndexRefine
+ *     efSearch               graphs
+ *     quantizer_...          the same of the coarse quantizer
  */
 struct ParameterSpace : faiss::ParameterSpace {
     void initialize(const faiss::Index* index) override;

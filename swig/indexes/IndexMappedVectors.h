@@ -15,6 +15,8 @@ using faiss::idx_t;
  * whose codes are in memory: only what is read becomes resident. The file must
  * not be shortened or written to while it is used.
  *
+ * Index files say where that file is.
+ *
  * All that reads goes to FAISS's own index of such vectors, whose codes are a
  * view of the file. What would change them throws, where that index itself
  * would end the process.

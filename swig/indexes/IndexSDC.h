@@ -127,6 +127,7 @@ struct IndexSDC : faiss::IndexFlatCodes {
             faiss::RangeSearchResult* result,
             const faiss::SearchParameters* params = nullptr) const override;
 
+    /// by all planes, as range_search(), whatever k_factor is
     void search1(
             const float* x,
             faiss::ResultHandler& handler,

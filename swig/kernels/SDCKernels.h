@@ -109,8 +109,7 @@ struct SDCKernels {
      *
      *     code_norm     weight[i] * (V_i * V_i)
      *     code_product  (weight[i] * (scale_a * A_i) + offset[i]) * B_i
-     *     code_l2sqr    weight[i] * (x * x) with x = scale_a * A_i - scale_b *
-     * B_i
+     *     code_l2sqr    weight[i] * (x * x), x = scale_a * A_i - scale_b * B_i
      *
      * Dimension i goes to partial sum i mod 64, in ascending order; the partial
      * sums are added in halves, j and j + 32, then j and j + 16, and so on.

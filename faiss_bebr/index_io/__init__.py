@@ -83,7 +83,8 @@ def _read_stock(domain: Domain, source: Source, io_flags: int) -> Any:
             return domain.native_read(source.reader, io_flags)
         except RuntimeError as error:
             description = describe(source.start)
-            if description is None or domain.read_function in description:
+            reads = f"which {domain.read_function} reads"
+            if description is None or reads in description:
                 raise
             name = source.name or "the index file"
             raise RuntimeError(

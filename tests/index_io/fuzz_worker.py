@@ -1,10 +1,12 @@
 """Reads damaged files and uses what comes out, in a process of its own.
 
-    fuzz_worker.py FOLDER NAME FIRST LAST
+    fuzz_worker.py FOLDER FIRST LAST NAME...
 
-FOLDER has the files of all kinds; that called NAME is damaged, by the seeds FIRST
-to LAST - 1. FOLDER/NAME.progress has the seed that is being tried, for the case
-that it is the last one.
+FOLDER has what fuzz_files.py wrote for each NAME. Each is damaged by the seeds
+FIRST to LAST - 1, or, if LAST is "sweep", wherever its fields are. The first NAME's .progress
+has the file and the seed that are being tried, for the case that
+they are the last ones. Prints a line of JSON for each NAME: how many files were
+refused and how many were read.
 """
 
 from __future__ import annotations
@@ -13,17 +15,22 @@ import collections
 import contextlib
 import io
 import json
+import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
+from fuzz_files import READ, Damaged, load
 from mutations import (
+    cut_payloads,
     exchange_path,
     exchange_tag,
-    make_size_mutation,
+    huge_numbers,
+    make_field_mutations,
     make_splice,
     mutate,
     set_number,
@@ -33,8 +40,10 @@ from mutations import (
 from faiss_bebr import index_io
 
 TIMEOUT_S = 20
-MAX_RATIO, MAX_BYTES = 4, 200 << 20
+# resident, and asked for
+MAX_RATIO, MAX_BYTES, MAX_ADDRESSES = 4, 200 << 20, 1 << 30
 PIPE, MEMORY, MAPPED, FILE = WAYS = range(4)
+REFUSALS = (RuntimeError, ValueError, OSError)
 
 
 class Pipe(io.RawIOBase):
@@ -60,29 +69,41 @@ def read_status(name: str) -> int:
     raise KeyError(name)
 
 
-def read(data: bytes, is_binary: bool, path: Path, way: int) -> Any:
+def read(data: bytes, family: str, path: Path, way: int) -> Any:
     """From one of several kinds of sources."""
-    function = index_io.read_index_binary if is_binary else index_io.read_index
+    flags = 0
+    source: Any = path
     if way == PIPE:
-        return function(Pipe(data))
-    if way == MEMORY:
-        return function(io.BytesIO(data))
-    path.write_bytes(data)
-    flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_MMAP_IFC if way == MAPPED else 0
-    return function(path, flags)
+        source = Pipe(data)
+    elif way == MEMORY:
+        source = io.BytesIO(data)
+    else:
+        path.write_bytes(data)
+        if way == MAPPED:
+            flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_MMAP_IFC
+    return READ[family](source, flags)
 
 
-def get_actions(index: Any, is_binary: bool, is_mapped: bool) -> list[Any]:
+def get_actions(index: Any, is_mapped: bool) -> list[Any]:
     """What may fail but not crash.
 
     Of an undamaged file, FAISS's own classes end the process in reconstruct_n
     where reconstruct throws, and where mapped vectors are changed.
     """
-    d = index.d // 8 if is_binary else index.d
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((3, d)).astype(np.float32)
+    if isinstance(index, faiss.VectorTransform):
+        x = rng.standard_normal((3, index.d_in)).astype(np.float32)
+        y = rng.standard_normal((3, index.d_out)).astype(np.float32)
+        writer = faiss.VectorIOWriter()
+        return [
+            lambda: index.apply(x),
+            lambda: index.reverse_transform(y),
+            lambda: index_io.write_VectorTransform(index, writer),
+        ]
+    is_binary = isinstance(index, faiss.IndexBinary)
+    x = rng.standard_normal((3, index.d)).astype(np.float32)
     if is_binary:
-        x = rng.integers(0, 256, (3, d), dtype=np.uint8)
+        x = rng.integers(0, 256, (3, index.d // 8), dtype=np.uint8)
     suffix = "_binary" if is_binary else ""
     clone = index_io.clone_binary_index if is_binary else index_io.clone_index
     actions = [
@@ -110,49 +131,79 @@ def get_actions(index: Any, is_binary: bool, is_mapped: bool) -> list[Any]:
     return actions
 
 
-def main() -> None:
-    folder, name = Path(sys.argv[1]), sys.argv[2]
-    first, last = int(sys.argv[3]), int(sys.argv[4])
-    about = json.loads((folder / "about.json").read_text())
-    files = {key: (folder / f"{key}.bebr").read_bytes() for key in about}
-    data, is_binary = files[name], about[name]["is_binary"]
-    of_payload = [
-        set_number,
-        exchange_tag,
-        exchange_path,
-        make_splice([unseal(other) for other in files.values()]),
-    ]
-    set_size = make_size_mutation(about[name]["sizes"])
-    of_payload += [set_size] * 4
+def make_random_files(
+    file: Damaged, name: str, first: int, last: int, others: list[bytes]
+) -> Iterator[tuple[str, bytes, int]]:
+    """Seeds with damaged files and ways to read them."""
+    of_payload = [set_number, exchange_tag, exchange_path, make_splice(others)]
+    of_payload += make_field_mutations(unseal(file.data), file.fields)
+    for seed in range(first, last):
+        rng = np.random.default_rng([seed, *name.encode()])
+        data = mutate(file.data, rng, of_payload, 0.1)
+        yield str(seed), data, int(rng.choice(WAYS))
+
+
+def make_all_files(file: Damaged) -> Iterator[tuple[str, bytes, int]]:
+    """Damaged at every field."""
+    payload = unseal(file.data)
+    for make in (cut_payloads, huge_numbers):
+        for i, data in enumerate(make(payload, file.fields)):
+            yield f"{make.__name__} {i}", data, i % len(WAYS)
+
+
+def try_file(data: bytes, file: Damaged, path: Path, way: int) -> str:
+    """What became of it."""
+    if file.beside:
+        Path(file.beside).write_bytes(path.with_suffix(".beside").read_bytes())
+    try:
+        index = read(data, file.family, path.with_suffix(".damaged"), way)
+    except REFUSALS as error:
+        return type(error).__name__
+    for action in get_actions(index, way == MAPPED):
+        with contextlib.suppress(*REFUSALS, AssertionError):
+            action()
+    return "read"
+
+
+def run(folder: Path, name: str, tries: Any, progress: Any) -> dict[str, Any]:
+    file = load(name, folder)
     counts: collections.Counter[str] = collections.Counter()
     peak = 0
+    for seed, data, way in tries:
+        progress.seek(0)
+        progress.write(f"{name} {seed:100s}")
+        progress.flush()
+        signal.alarm(TIMEOUT_S)
+        before = reset_peak()
+        counts[try_file(data, file, folder / f"{name}.bebr", way)] += 1
+        used = read_status("VmHWM") - before
+        peak = max(peak, used)
+        if used > MAX_RATIO * len(data) + MAX_BYTES:
+            raise MemoryError(f"{used} bytes for a file of {len(data)}")
+        signal.alarm(0)
+    return {"counts": counts, "peak": peak}
+
+
+def limit_addresses() -> None:
+    limit = read_status("VmSize") + MAX_ADDRESSES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def main() -> None:
+    folder, first, last, *names = sys.argv[1:]
+    path = Path(folder)
+    others = [unseal(file.read_bytes()) for file in sorted(path.glob("*.bebr"))]
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    with open(folder / f"{name}.progress", "w") as progress:
-        for seed in range(first, last):
-            rng = np.random.default_rng([seed, *name.encode()])
-            damaged = mutate(data, rng, of_payload, 0.1)
-            progress.seek(0)
-            progress.write(f"{seed:20d}")
-            progress.flush()
-            signal.alarm(TIMEOUT_S)
-            before = reset_peak()
-            way = int(rng.choice(WAYS))
-            try:
-                index = read(damaged, is_binary, folder / f"{name}.damaged", way)
-            except (RuntimeError, ValueError, OSError) as error:
-                counts[type(error).__name__] += 1
+    faiss.omp_set_num_threads(1)
+    limit_addresses()
+    with open(path / f"{names[0]}.progress", "w") as progress:
+        for name in names:
+            file = load(name, path)
+            if last == "sweep":
+                tries = make_all_files(file)
             else:
-                for action in get_actions(index, is_binary, way == MAPPED):
-                    with contextlib.suppress(RuntimeError, ValueError, AssertionError):
-                        action()
-                del index, action
-                counts["read"] += 1
-            used = read_status("VmHWM") - before
-            peak = max(peak, used)
-            if used > MAX_RATIO * len(damaged) + MAX_BYTES:
-                raise MemoryError(f"seed {seed}: {used} bytes for {len(damaged)}")
-            signal.alarm(0)
-    print(json.dumps({"counts": counts, "peak": peak}))
+                tries = make_random_files(file, name, int(first), int(last), others)
+            print(json.dumps({name: run(path, name, tries, progress)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Index files that are damaged at random, or made by somebody who means harm."""
+"""Damage to index files, at random or by somebody who means harm."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import faiss
 import numpy as np
+
+from faiss_bebr.index_io.domains import domain_of
+from faiss_bebr.index_io.nodes import write_node
 
 CHUNK = 1 << 20
 
+Field = tuple[int, int]
+"""Place and length in a payload."""
 Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 
@@ -30,12 +36,30 @@ def unseal(data: bytes) -> bytes:
     return payload
 
 
+def find_fields(obj: Any) -> tuple[bytes, list[Field]]:
+    """The payload of an index or a transform, and the pieces in which it is
+    written, by us and by FAISS: tags, numbers and arrays."""
+    pieces = [domain_of(obj).tag]
+    write_node(obj, faiss.PyCallbackIOWriter(pieces.append))
+    ends = np.cumsum([len(piece) for piece in pieces]).tolist()
+    fields = [
+        (end - len(piece), len(piece))
+        for end, piece in zip(ends, pieces, strict=True)
+        if piece
+    ]
+    return b"".join(pieces), fields
+
+
 def _place(data: bytes, rng: np.random.Generator, length: int = 1) -> int:
     return int(rng.integers(0, max(len(data) - length, 0) + 1))
 
 
 def _replace(data: bytes, place: int, new: bytes) -> bytes:
     return data[:place] + new + data[place + len(new) :]
+
+
+def _choose(items: Any, rng: np.random.Generator) -> Any:
+    return items[int(rng.integers(0, len(items)))]
 
 
 # of any bytes
@@ -68,20 +92,13 @@ def swap(data: bytes, rng: np.random.Generator) -> bytes:
     a, b = sorted((_place(data, rng, length), _place(data, rng, length)))
     if b < a + length:
         return data[a:] + data[:a]
-    middle = data[a + length : b]
-    return (
-        data[:a]
-        + data[b : b + length]
-        + middle
-        + data[a : a + length]
-        + data[b + length :]
-    )
+    first, middle = data[a : a + length], data[a + length : b]
+    return data[:a] + data[b : b + length] + middle + first + data[b + length :]
 
 
 def overwrite(data: bytes, rng: np.random.Generator) -> bytes:
     place = _place(data, rng)
-    length = int(rng.integers(1, 64))
-    return _replace(data, place, rng.bytes(length))[: len(data)]
+    return _replace(data, place, rng.bytes(int(rng.integers(1, 64))))[: len(data)]
 
 
 ANY_BYTES = [flip_bits, truncate, insert, remove, swap, overwrite]
@@ -89,157 +106,129 @@ ANY_BYTES = [flip_bits, truncate, insert, remove, swap, overwrite]
 
 # of a payload, to be sealed again
 
-_NUMBERS = [0, 1, 2, 3, 7, 8, 9, 255, 256, 4096, 1 << 15, 1 << 16, 1 << 20]
-_NUMBERS += [(1 << 20) + 1, 1 << 24, 1 << 28, 1 << 30, (1 << 31) - 1, 1 << 31]
-_NUMBERS += [(1 << 32) - 1, 1 << 32, (1 << 32) + 1, 1 << 36, 1 << 40, 1 << 48]
-_NUMBERS += [
-    (1 << 61) - 1,
-    1 << 61,
-    (1 << 62) + 1,
-    (1 << 63) - 1,
-    1 << 63,
-    (1 << 64) - 1,
-]
+HUGE = [(1 << 20) + 1, 1 << 24, 1 << 28, 1 << 30, (1 << 31) - 1, 1 << 31]
+HUGE += [(1 << 32) - 1, 1 << 32, (1 << 32) + 1, 1 << 36, 1 << 40, 1 << 48]
+HUGE += [(1 << 61) - 1, 1 << 61, (1 << 62) + 1, (1 << 63) - 1, 1 << 63]
+HUGE += [(1 << 64) - 1]
+_NUMBERS = [0, 1, 2, 3, 7, 8, 9, 255, 256, 4096, 1 << 15, 1 << 16, 1 << 20, *HUGE]
 
-_TAGS = [b"SDC_", b"IVFS", b"BSDC", b"BIVS", b"BEBR", b"MAPV", b"FAIS", b"TREE"]
-_TAGS += [
-    b"SHRD",
-    b"REPL",
-    b"FLAT",
-    b"RFLT",
-    b"ilar",
-    b"ilod",
-    b"il00",
-    b"full",
-    b"sprs",
-]
-_TAGS += [
-    b"IxPT",
-    b"IxMp",
-    b"IxM2",
-    b"IxRF",
-    b"IxF2",
-    b"IxFI",
-    b"IxFl",
-    b"IH00",
-    b"IHNf",
-]
-_TAGS += [
-    b"IwFl",
-    b"IwSq",
-    b"IwPQ",
-    b"IwPf",
-    b"IxSQ",
-    b"RmDT",
-    b"LTra",
-    b"VNrm",
-    b"null",
-]
-_TAGS += [
-    b"IBwF",
-    b"IBxF",
-    b"IBMp",
-    b"IBM2",
-    b"IBFf",
-    b"IBHf",
-    b"IwQR",
-    b"Ix2L",
-    b"IwFd",
-]
-
-
-def set_number(payload: bytes, rng: np.random.Generator) -> bytes:
-    """A number of any size anywhere becomes one that is hard to bear."""
-    size = int(rng.choice([1, 2, 4, 8]))
-    place = _place(payload, rng, size)
-    number = _hard_number(payload, rng, place, size)
-    return _replace(payload, place, number.to_bytes(size, "little"))
+_TAGS = b"""
+SDC_ IVFS BSDC BIVS BEBR MAPV FAIS TREE SHRD REPL FLAT RFLT
+ilar ilod il00 full sprs IxPT IxMp IxM2 IxRF IxF2 IxFI IxFl IH00 IHNf IwFl IwSq IwPQ
+IwPf IxSQ RmDT LTra VNrm null IBwF IBxF IBMp IBM2 IBFf IBHf IwQR Ix2L IwFd
+""".split()
 
 
 def _hard_number(
     payload: bytes, rng: np.random.Generator, place: int, size: int
-) -> int:
+) -> bytes:
+    """One that is hard to bear, in the place of another one."""
     old = int.from_bytes(payload[place : place + size], "little")
     choice = rng.integers(0, 4)
     if choice == 0:
-        number = old + int(rng.choice([-8, -2, -1, 1, 2, 8]))
+        number = old + int(_choose([-8, -2, -1, 1, 2, 8], rng))
     elif choice == 1:
         number = old * int(rng.integers(2, 9)) if rng.random() < 0.5 else old // 2
     elif choice == 2:
         number = len(payload)
     else:
-        number = int(rng.choice(np.array(_NUMBERS, dtype=object)))
-    return number % (1 << (8 * size))
+        number = _choose(_NUMBERS, rng)
+    return (number % (1 << (8 * size))).to_bytes(size, "little")
 
 
-def find_sizes(payload: bytes, sizes: list[int]) -> list[tuple[int, int]]:
-    """Where a payload has one of some numbers, and in how many bytes."""
-    found = []
-    for number in sizes:
-        for size in (4, 8):
-            pattern = number.to_bytes(size, "little")
-            place = payload.find(pattern)
-            while place >= 0 and len(found) < 4000:
-                found.append((place, size))
-                place = payload.find(pattern, place + 1)
-    return found
+def set_number(payload: bytes, rng: np.random.Generator) -> bytes:
+    """A number of any size anywhere."""
+    size = int(_choose([1, 2, 4, 8], rng))
+    place = _place(payload, rng, size)
+    return _replace(payload, place, _hard_number(payload, rng, place, size))
 
 
 def exchange_tag(payload: bytes, rng: np.random.Generator) -> bytes:
-    places = [(p, tag) for tag in _TAGS if (p := payload.find(tag)) >= 0]
+    places = [place for tag in _TAGS if (place := payload.find(tag)) >= 0]
     if not places:
         return payload
-    place, _ = places[rng.integers(0, len(places))]
-    return _replace(payload, place, _TAGS[rng.integers(0, len(_TAGS))])
+    return _replace(payload, _choose(places, rng), _choose(_TAGS, rng))
 
 
-_PATHS = [b"index", b"index.index", b"quantizer", b"chain[0]", b"chain[1]", b"chain[9]"]
-_PATHS += [b"index.chain[0]", b"storage", b"refine_index", b"base_index", b"", b"this"]
-_PATHS += [b"__class__", b"index.quantizer", b"index.storage", b"own_fields", b"d"]
-_PATHS += [b"invlists", b"hnsw", b"index.index.index", b"at(0)", b"\xff\xfe", b"index."]
+_PATHS = b"""
+index index.index quantizer chain[0] chain[1] chain[9] index.chain[0] storage
+refine_index base_index this __class__ index.quantizer index.storage own_fields d
+invlists hnsw index.index.index at(0) \xff\xfe index.
+""".split()
 
 
 def exchange_path(payload: bytes, rng: np.random.Generator) -> bytes:
     for path in sorted(_PATHS, key=len, reverse=True):
         whole = struct.pack("<H", len(path)) + path
-        if path and whole in payload:
-            new = _PATHS[rng.integers(0, len(_PATHS))]
+        if whole in payload:
+            new = _choose([*_PATHS, b""], rng)
             return payload.replace(whole, struct.pack("<H", len(new)) + new, 1)
     return payload
 
 
-def make_size_mutation(sizes: list[int]) -> Mutation:
-    """One that knows what numbers of an index are sizes."""
-    places: dict[bytes, list[tuple[int, int]]] = {}
+def _is_number(field: Field) -> bool:
+    return field[1] in (1, 2, 4, 8)
 
-    def set_size(payload: bytes, rng: np.random.Generator) -> bytes:
-        if payload not in places:
-            places.clear()
-            places[payload] = find_sizes(payload, sizes)
-        found = places[payload]
-        if not found:
-            return payload
+
+def make_field_mutations(payload: bytes, fields: list[Field]) -> list[Mutation]:
+    """Those that know where fields are; a payload that is damaged already is
+    damaged where they were."""
+    numbers = [field for field in fields if _is_number(field)]
+    arrays = [field for field in fields if not _is_number(field)]
+
+    def set_field(damaged: bytes, rng: np.random.Generator) -> bytes:
         for _ in range(rng.integers(1, 3)):
-            place, size = found[rng.integers(0, len(found))]
-            number = _hard_number(payload, rng, place, size)
-            payload = _replace(payload, place, number.to_bytes(size, "little"))
-        return payload
+            place, size = _choose(numbers, rng)
+            new = _hard_number(damaged, rng, place, size)
+            damaged = _replace(damaged, place, new)
+        return damaged
 
-    return set_size
+    def set_equal_fields(damaged: bytes, rng: np.random.Generator) -> bytes:
+        """As if all who have to agree on a number had another one."""
+        place, size = _choose(numbers, rng)
+        old = payload[place : place + size]
+        new = _hard_number(payload, rng, place, size)
+        for other, length in numbers:
+            value = int.from_bytes(payload[other : other + length], "little")
+            if value == int.from_bytes(old, "little") and rng.random() < 0.9:
+                value = int.from_bytes(new, "little") % (1 << (8 * length))
+                damaged = _replace(damaged, other, value.to_bytes(length, "little"))
+        return damaged
+
+    def set_element(damaged: bytes, rng: np.random.Generator) -> bytes:
+        if not arrays:
+            return damaged
+        start, length = _choose(arrays, rng)
+        size = min(int(_choose([4, 8], rng)), length)
+        place = start + size * int(rng.integers(0, length // size))
+        return _replace(damaged, place, _hard_number(damaged, rng, place, size))
+
+    def drop_field(damaged: bytes, rng: np.random.Generator) -> bytes:
+        place, length = _choose(fields, rng)
+        return damaged[:place] + damaged[place + length :]
+
+    def repeat_field(damaged: bytes, rng: np.random.Generator) -> bytes:
+        place, length = _choose(fields, rng)
+        return damaged[: place + length] + damaged[place:]
+
+    return [set_field, set_field, set_field, set_equal_fields, set_equal_fields] + [
+        set_element,
+        set_element,
+        drop_field,
+        repeat_field,
+    ]
 
 
 def make_splice(others: list[bytes]) -> Mutation:
     """Stretches of other payloads in the place of one."""
 
     def splice(payload: bytes, rng: np.random.Generator) -> bytes:
-        other = others[rng.integers(0, len(others))]
+        other = _choose(others, rng)
         start = _place(other, rng)
         stretch = other[start : start + int(rng.integers(1, 400))]
         place = _place(payload, rng)
-        end = place + (
-            len(stretch) if rng.random() < 0.5 else int(rng.integers(0, 400))
-        )
-        return payload[:place] + stretch + payload[end:]
+        gap = len(stretch) if rng.random() < 0.5 else int(rng.integers(0, 400))
+        return payload[:place] + stretch + payload[place + gap :]
 
     return splice
 
@@ -249,10 +238,29 @@ def mutate(
 ) -> bytes:
     """A damaged file: mostly with a damaged payload and the right checksums."""
     if rng.random() < share_raw:
-        return ANY_BYTES[rng.integers(0, len(ANY_BYTES))](data, rng)
-    mutations: list[Any] = [*ANY_BYTES, *of_payload]
+        return _choose(ANY_BYTES, rng)(data, rng)
+    mutations = [*ANY_BYTES, *of_payload]
     payload = unseal(data)
     for _ in range(1 + int(rng.random() < 0.2)):
         if payload:
-            payload = mutations[rng.integers(0, len(mutations))](payload, rng)
+            payload = _choose(mutations, rng)(payload, rng)
     return seal(payload)
+
+
+# one after the other
+
+
+def cut_payloads(payload: bytes, fields: list[Field]) -> list[bytes]:
+    """All that end at a field."""
+    return [seal(payload[:place]) for place, _ in fields]
+
+
+def huge_numbers(payload: bytes, fields: list[Field]) -> list[bytes]:
+    """Every number, and the first of every array, as every huge one."""
+    files = set()
+    for place, length in fields:
+        size = length if _is_number((place, length)) else min(8, length)
+        for number in HUGE:
+            new = (number % (1 << (8 * size))).to_bytes(size, "little")
+            files.add(seal(_replace(payload, place, new)))
+    return sorted(files)

@@ -74,7 +74,12 @@ def _read(domain: Domain, f: Any, io_flags: int) -> Any:
     with open_source(f, io_flags) as source:
         if not source.is_ours:
             return _read_stock(domain, source, io_flags)
-        return _read_payload(domain, source.reader, io_flags)
+        try:
+            return _read_payload(domain, source.reader, io_flags)
+        except UnicodeDecodeError as error:
+            # a message that names a file as the bytes that its name is
+            message = error.object.decode(errors="replace")
+            raise RuntimeError(message) from None
 
 
 def _read_stock(domain: Domain, source: Source, io_flags: int) -> Any:

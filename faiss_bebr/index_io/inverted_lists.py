@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from typing import Any
 
@@ -88,23 +87,46 @@ def check_lists(index: Any) -> None:
 
 
 def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:
-    """Whether lists are where their file is. FAISS checks those that it maps in
-    an index file."""
+    """Whether lists, and the gaps for more, are where their file is. FAISS checks
+    those that it maps in an index file."""
     if lists.lists.size() != lists.nlist:
         raise RuntimeError("the index file is corrupted: too few or many lists")
     if not lists.filename or lists.ptr is None:
         return
     file_size = os.stat(lists.filename).st_size
-    address = int(lists.lists.data().this)
-    numbers = (ctypes.c_uint64 * (3 * lists.nlist)).from_address(address)
-    size, capacity, offset = np.frombuffer(numbers, np.uint64).reshape(-1, 3).T
-    # floats do not overflow, and are exact for sizes that files have
-    end = offset + capacity.astype(float) * (lists.code_size + 8)
+    (size, capacity, offset), gaps = _get_places(lists)
     if (
         lists.totsize > file_size
         or np.any(size > capacity)
-        or np.any(end > lists.totsize)
+        or _leads_out(offset, capacity, lists.code_size + 8, lists.totsize)
+        or _leads_out(gaps[0], gaps[1], 1, lists.totsize)
     ):
         raise RuntimeError(
             f"{lists.filename} has {file_size} bytes, its lists go beyond that"
         )
+
+
+def _get_places(lists: faiss.OnDiskInvertedLists) -> tuple[np.ndarray, np.ndarray]:
+    """Size, capacity and offset of lists, offset and capacity of gaps.
+
+    From the bytes that FAISS writes, as its Python module cannot look at gaps.
+    """
+    writer = faiss.VectorIOWriter()
+    faiss.write_InvertedLists(lists, writer)
+    data = faiss.vector_to_array(writer.data)
+    start = len(b"ilod") + 8 + 8 + 8
+    end = start + 24 * lists.nlist
+    places = data[start:end].view(np.uint64).reshape(-1, 3).T
+    (ngaps,) = data[end : end + 8].view(np.uint64)
+    gaps = data[end + 8 : end + 8 + 16 * int(ngaps)].view(np.uint64)
+    return places, gaps.reshape(-1, 2).T
+
+
+def _leads_out(
+    offset: np.ndarray, capacity: np.ndarray, item_size: int, end: int
+) -> bool:
+    """Whether places with any capacity go beyond the end."""
+    too_large = capacity > end // item_size
+    # does not overflow for others
+    too_far = offset > end - np.where(too_large, 0, capacity) * np.uint64(item_size)
+    return bool(np.any((too_large | too_far) & (capacity > 0)))

@@ -286,7 +286,10 @@ def _read_tree(
     nparts = read_numbers(reader, "<I")[0] if has_parts else 0
     parts = [_read_part(reader, io_flags, depth) for _ in range(nparts)]
     obj = _read_stock(reader, domain, io_flags)
-    put_parts(obj, parts)
+    try:
+        put_parts(obj, parts)
+    except ValueError as error:
+        raise RuntimeError(f"the index file is corrupted: {error}") from error
     return obj
 
 

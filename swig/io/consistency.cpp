@@ -58,9 +58,6 @@ void check_lists(const InvertedLists* lists, idx_t ntotal) {
 }
 
 void check_ids(const InvertedLists* lists, idx_t n) {
-    if (!dynamic_cast<const faiss::ArrayInvertedLists*>(lists)) {
-        return;
-    }
     for (size_t i = 0; i < lists->nlist; i++) {
         const InvertedLists::ScopedIds ids(lists, i);
         const idx_t* end = ids.ids + lists->list_size(i);

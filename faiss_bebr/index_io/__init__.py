@@ -24,7 +24,7 @@ from faiss_bebr.index_io.files import (
 )
 from faiss_bebr.index_io.finish import finish
 from faiss_bebr.index_io.foreign import describe
-from faiss_bebr.index_io.limits import reading_anything
+from faiss_bebr.index_io.limits import count_unwritten_bytes, reading_anything
 from faiss_bebr.index_io.nodes import OWN_TYPES, read_node, write_node
 from faiss_bebr.index_io.pickling import add_pickling
 
@@ -58,7 +58,7 @@ def _write(obj: Any, domain: Domain, f: Any, io_flags: int) -> None:
         write_fields(writer, domain.tag)
         write_node(obj, writer, io_flags)
 
-    write_payload(f, write)
+    write_payload(f, write, count_unwritten_bytes(domain.downcast(obj)))
 
 
 def _write_stock(obj: Any, domain: Domain, f: Any, io_flags: int) -> None:

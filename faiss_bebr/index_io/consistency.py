@@ -14,17 +14,12 @@ import numpy as np
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.containers import INVERTED_FILES, REPLICAS, SHARDS, children
 from faiss_bebr.index_io.inverted_lists import check_lists
+from faiss_bebr.index_io.stock_checks import check_stock, require
 
 _GRAPHS = (faiss.IndexHNSW, faiss.IndexBinaryHNSW)
 _MAPS = (faiss.IndexIDMap, faiss.IndexBinaryIDMap)
 # attributes of containers that are never missing
 _NEEDED = ("index", "quantizer", "base_index", "refine_index", "index_ivf")
-_CODECS = ("pq", "sq")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise RuntimeError(f"the index file is corrupted: {message}")
 
 
 def check(obj: Any) -> None:
@@ -40,11 +35,12 @@ def check(obj: Any) -> None:
     RuntimeError
         If things do not fit together.
     """
+    check_stock(obj)
     parts = dict(children(obj))
     name = type(obj).__name__
     for attribute in _NEEDED:
         if hasattr(type(obj), attribute):
-            _require(attribute in parts, f"an {name} without {attribute}")
+            require(attribute in parts, f"an {name} without {attribute}")
     if isinstance(obj, faiss.IndexPreTransform):
         _check_chain(obj, parts)
     else:
@@ -62,7 +58,7 @@ def _check_chain(obj: Any, parts: dict[str, Any]) -> None:
     for path, part in parts.items():
         is_index = path == "index"
         d_in = part.d if is_index else part.d_in
-        _require(d_in == d, f"{path} of an IndexPreTransform has other dimensions")
+        require(d_in == d, f"{path} of an IndexPreTransform has other dimensions")
         d = d if is_index else part.d_out
 
 
@@ -70,24 +66,17 @@ def _check_parts(obj: Any, parts: dict[str, Any]) -> None:
     name = type(obj).__name__
     for path, part in parts.items():
         if path not in ("index_ivf", "vt") and not path.startswith("at("):
-            _require(part.d == obj.d, f"{path} of an {name} has other dimensions")
+            require(part.d == obj.d, f"{path} of an {name} has other dimensions")
     if isinstance(obj, faiss.IndexRefine):
         _check_labels(parts["base_index"], parts["refine_index"].ntotal)
     elif isinstance(obj, _MAPS):
         _check_labels(parts["index"], obj.ntotal)
     if "storage" in parts:
-        _require(parts["storage"].ntotal == obj.ntotal, f"an {name} without vectors")
+        require(parts["storage"].ntotal == obj.ntotal, f"an {name} without vectors")
 
 
 def _check_inverted_file(index: Any) -> None:
     _check_labels(index.quantizer, index.nlist)
-    for attribute in _CODECS:
-        codec = getattr(index, attribute, None)
-        if codec is not None:
-            _require(
-                codec.d == index.d and codec.code_size == index.code_size,
-                "codes of other dimensions",
-            )
     check_lists(index)
 
 
@@ -100,14 +89,14 @@ def _check_labels(index: Any, n: int) -> None:
     parts = dict(children(index))
     if isinstance(index, _MAPS):
         ids = faiss.vector_to_array(index.id_map)
-        _require(bool(np.all((ids >= 0) & (ids < n))), message)
+        require(bool(np.all((ids >= 0) & (ids < n))), message)
     elif isinstance(index, INVERTED_FILES):
         own.check_ids(index.invlists, n)
     elif isinstance(index, SHARDS + REPLICAS) and not _shifts_labels(index):
         for part in parts.values():
             _check_labels(part, n)
     else:
-        _require(index.ntotal <= n, message)
+        require(index.ntotal <= n, message)
         for attribute in ("index", "base_index", "index_ivf"):
             if attribute in parts:
                 _check_labels(parts[attribute], n)

@@ -79,11 +79,31 @@ def check_lists(index: Any) -> None:
         if index.ntotal:
             raise RuntimeError("the index file is corrupted: vectors without lists")
         return
+    if isinstance(lists, faiss.BlockInvertedLists):
+        _check_blocks(lists, index)
+    elif lists.code_size != index.code_size:  # FAISS takes SIZE_MAX for any size
+        raise RuntimeError(
+            "the index file is corrupted: lists of codes of "
+            f"{lists.code_size} bytes in an index of {index.code_size}"
+        )
     if isinstance(lists, faiss.OnDiskInvertedLists):
         _check_on_disk(lists)
     if isinstance(index, _OWN_INVERTED_FILES):
         own.check_lists(lists, index.ntotal)
     own.check_direct_map(index.direct_map, lists, index.ntotal)
+
+
+def _check_blocks(lists: faiss.BlockInvertedLists, index: Any) -> None:
+    found = lists.n_per_block, lists.block_size
+    expected = None
+    if isinstance(index, faiss.IndexIVF):
+        packer = index.get_CodePacker()
+        expected = packer.nvec, packer.block_size
+    if found != expected:
+        raise RuntimeError(
+            f"the index file is corrupted: lists of blocks of {found} vectors and "
+            f"bytes in an index of {expected}"
+        )
 
 
 def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:

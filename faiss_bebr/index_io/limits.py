@@ -9,9 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import faiss
+
+from faiss_bebr import swigfaiss_bebr as own
+from faiss_bebr.index_io.containers import INVERTED_FILES, walk
 
 # what small files may ask for: tables that FAISS computes, empty lists. FAISS
 # has up to two arrays that turn out to be missing.
@@ -52,6 +55,24 @@ def check_tables(quantizer: faiss.ResidualCoarseQuantizer) -> None:
             f"cannot write a ResidualCoarseQuantizer of {quantizer.ntotal} centroids "
             "inside an index with types of faiss_bebr"
         )
+
+
+def count_unwritten_bytes(obj: Any) -> int:
+    """Bytes of memory that an object takes, with all inside it, beside what is
+    written of it.
+
+    Parameters
+    ----------
+    obj : Index, IndexBinary or VectorTransform
+        As the class that it is.
+    """
+    nbytes = 0
+    for part in walk(obj):
+        if isinstance(part, INVERTED_FILES):
+            nbytes += own.empty_lists_bytes(part.nlist)
+        elif isinstance(part, faiss.ResidualCoarseQuantizer):
+            nbytes += 4 * part.ntotal  # norms of centroids
+    return nbytes
 
 
 def _apply() -> None:

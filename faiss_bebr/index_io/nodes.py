@@ -60,7 +60,11 @@ from faiss_bebr.index_io.inverted_lists import (
     are_in_index_file,
     check_writable,
 )
-from faiss_bebr.index_io.limits import check_tables, reading_payload
+from faiss_bebr.index_io.limits import (
+    check_tables,
+    count_unwritten_bytes,
+    reading_payload,
+)
 
 # of containers in containers; no real index has so many
 MAX_DEPTH = 32
@@ -307,6 +311,7 @@ def _read_stock(reader: Any, domain: Domain, io_flags: int) -> Any:
         obj = domain.native_read(source, io_flags)
     if obj is None or reader.tell() != end:
         raise RuntimeError("the index file is corrupted: a part of another size")
+    reader.take_unwritten(count_unwritten_bytes(domain.downcast(obj)))
     return obj
 
 

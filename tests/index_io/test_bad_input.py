@@ -369,6 +369,43 @@ def test_very_many_lists(nlist: int):
     assert sum("files have no" in message for message in messages) == 1
 
 
+def test_many_indexes_of_very_many_lists():
+    """Of which each could be."""
+    quantizer = faiss.IndexFlatL2(D)
+    index = faiss_bebr.IndexIVFSDC(quantizer, D, 1 << 18, 1, L2)
+    assert deserialize(serialize(index)).nlist == 1 << 18
+    data = b"ISHRD" + struct.pack("<iBBI", D, 0, 0, 4096) + 4096 * node_of(index)
+    with pytest.raises(RuntimeError, match="takes .* more of memory"):
+        deserialize(seal(data))
+    stock = b"FAIS" + faiss_node(faiss.IndexIVFFlat(quantizer, D, 1 << 18, L2))
+    data = b"ISHRD" + struct.pack("<iBBI", D, 0, 0, 4096) + 4096 * stock
+    with pytest.raises(RuntimeError, match="takes .* more of memory"):
+        deserialize(seal(data))
+    shards = faiss.IndexShards(D)
+    indexes = [
+        faiss_bebr.IndexIVFSDC(quantizer, D, 1 << 18, 1, L2, False) for _ in range(7)
+    ]
+    for shard in indexes:
+        shards.addIndex(shard)
+    with pytest.raises(RuntimeError, match="of empty lists and tables"):
+        serialize(shards)
+
+
+def test_quantizers_that_claim_centroids():
+    """Of a product quantizer, whose number of centroids is no size of a file."""
+    quantizer = faiss.MultiIndexQuantizer(D, 4, 8)
+    quantizer.train(vectors())
+    index = faiss_bebr.IndexIVFSDC(quantizer, D, 4321, 1, L2)
+    payload = unseal(serialize(index))
+    old, new = (struct.pack("<Q", nlist) for nlist in (4321, 1 << 32))
+    assert payload.count(old) == 2
+    with pytest.raises(RuntimeError, match="takes .* more of memory"):
+        deserialize(seal(payload.replace(old, new)))
+    index = faiss_bebr.IndexIVFSDC(quantizer, D, 1 << 32, 1, L2, False)
+    with pytest.raises(RuntimeError, match="of empty lists and tables"):
+        serialize(index)
+
+
 def test_vectors_mapped_from_somewhere(tmp_path: Path):
     x = vectors()
     np.save(tmp_path / "x.npy", x)

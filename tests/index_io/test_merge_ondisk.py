@@ -50,7 +50,8 @@ def assert_same(name: str, index: Any, expected: Any) -> None:
     for a, b in zip(search(kind, index), search(kind, expected), strict=True):
         np.testing.assert_array_equal(a, b)
     x = make_data(kind, 3, seed=2)
-    for a, b in zip(index.range_search(x, 0.8), expected.range_search(x, 0.8)):
+    found = [each.range_search(x, 0.8) for each in (index, expected)]
+    for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -80,4 +80,5 @@ def test_many_damaged_files(folder: Path, name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field(folder: Path, name: str):
     """Files that end there, or have a huge number there."""
-    assert run(folder, [name], "0", "sweep")[name].keys() >= {"RuntimeError"}
+    counts = run(folder, [name], "0", "sweep")[name]
+    assert counts["refused"] > counts["read"]

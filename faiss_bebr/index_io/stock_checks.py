@@ -1,0 +1,131 @@
+"""Checks of FAISS's own types that its reader leaves out, and whose absence ends
+the process when such an index is used.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import faiss
+import numpy as np
+
+from faiss_bebr import swigfaiss_bebr as own
+
+# vectors in one block of FAISS's fast scan, which is 32 or some more
+_MAX_BLOCK = 4096
+# hash codes that a search looks up for a query
+_MAX_LOOKUPS = 1 << 24
+_CODECS = ("pq", "sq")
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a RuntimeError that says so if the condition is not fulfilled."""
+    if not condition:
+        raise RuntimeError(f"the index file is corrupted: {message}")
+
+
+def check_stock(obj: Any) -> None:
+    """Check one of FAISS's objects, not what is inside it.
+
+    Parameters
+    ----------
+    obj : Index, IndexBinary or VectorTransform
+        As the class that it is.
+
+    Raises
+    ------
+    RuntimeError
+        If its fields do not fit together.
+    """
+    name = type(obj).__name__
+    if isinstance(obj, faiss.RemapDimensionsTransform):
+        places = faiss.vector_to_array(obj.map)
+        require(bool(np.all(places < obj.d_in)), f"an {name} of other dimensions")
+    if isinstance(obj, (faiss.Index, faiss.IndexBinary)):
+        require(obj.ntotal >= 0, f"ntotal is {obj.ntotal}")
+    if isinstance(obj, faiss.IndexIVF):
+        _check_code_size(obj)
+    if hasattr(obj, "aq") and obj.is_trained:
+        require(obj.aq.is_trained, f"an {name} without codebooks")
+    if hasattr(obj, "rabitq"):
+        _check_rabitq(obj)
+    if hasattr(obj, "M2") or hasattr(obj, "rabitq"):
+        _check_blocks(obj)
+    if isinstance(obj, faiss.IndexIVFPQR):
+        _check_refine_codes(obj)
+    elif isinstance(obj, faiss.Index2Layer):
+        _check_list_numbers(obj)
+    elif isinstance(obj, (faiss.IndexBinaryHash, faiss.IndexBinaryMultiHash)):
+        _check_lookups(obj)
+
+
+def _check_code_size(index: faiss.IndexIVF) -> None:
+    for attribute in _CODECS:
+        codec = getattr(index, attribute, None)
+        if codec is not None:
+            require(
+                codec.d == index.d and codec.code_size == index.code_size,
+                "codes of other dimensions",
+            )
+
+
+def _check_rabitq(index: Any) -> None:
+    codec, d = index.rabitq, index.d
+    require(
+        codec.d == d
+        and 1 <= codec.nb_bits <= 9
+        and codec.compute_code_size(d, codec.nb_bits)
+        == codec.code_size
+        == index.code_size,
+        f"an {type(index).__name__} of codes of another size",
+    )
+    if hasattr(index, "center"):
+        is_right = index.center.size() == (d if index.is_trained else 0)
+        require(is_right, f"an {type(index).__name__} without a center")
+
+
+def _check_blocks(index: Any) -> None:
+    """Whether codes, several of which may share a block, are as long as searches
+    expect them."""
+    name = type(index).__name__
+    block_size = getattr(index, "bbs", 32)
+    require(0 < block_size <= _MAX_BLOCK, f"an {name} of blocks of {block_size}")
+    if not hasattr(index, "codes"):
+        is_right = not hasattr(index, "bbs") or isinstance(
+            faiss.downcast_InvertedLists(index.invlists), faiss.BlockInvertedLists
+        )
+    elif index.is_trained:
+        packer = index.get_CodePacker()
+        nblocks = -(-index.ntotal // packer.nvec)
+        is_right = index.codes.size() == nblocks * packer.block_size
+    else:
+        is_right = index.codes.size() == 0
+    require(is_right, f"an {name} of blocks of another size")
+
+
+def _check_refine_codes(index: faiss.IndexIVFPQR) -> None:
+    if index.invlists is not None:
+        own.check_ids(index.invlists, index.ntotal)
+    if index.is_trained:
+        size = index.ntotal * index.refine_pq.code_size
+        require(index.refine_codes.size() == size, "codes to refine with are missing")
+
+
+def _check_list_numbers(index: faiss.Index2Layer) -> None:
+    """That each code begins with."""
+    codes = faiss.vector_to_array(index.codes).reshape(index.ntotal, index.code_size)
+    width = index.code_size_1
+    numbers = np.zeros((index.ntotal, 8), np.uint8)
+    numbers[:, :width] = codes[:, :width]
+    is_right = numbers.view("<u8") < index.q1.nlist
+    require(width <= 8 and bool(np.all(is_right)), "codes of lists that do not exist")
+
+
+def _check_lookups(index: Any) -> None:
+    flipped = range(min(index.nflip, index.b) + 1)
+    nhash = getattr(index, "nhash", 1)
+    lookups = sum(math.comb(index.b, n) for n in flipped) * nhash
+    require(
+        index.nflip >= 0 and lookups <= _MAX_LOOKUPS, f"{lookups} hash codes of a query"
+    )

@@ -46,7 +46,8 @@ def check(obj: Any) -> None:
     else:
         _check_parts(obj, parts)
     if isinstance(obj, INVERTED_FILES):
-        _check_inverted_file(obj)
+        _check_labels(parts["quantizer"], obj.nlist)
+        check_lists(obj)
     elif isinstance(obj, _GRAPHS):
         own.check_graph(obj.hnsw)
     for part in parts.values():
@@ -73,11 +74,6 @@ def _check_parts(obj: Any, parts: dict[str, Any]) -> None:
         _check_labels(parts["index"], obj.ntotal)
     if "storage" in parts:
         require(parts["storage"].ntotal == obj.ntotal, f"an {name} without vectors")
-
-
-def _check_inverted_file(index: Any) -> None:
-    _check_labels(index.quantizer, index.nlist)
-    check_lists(index)
 
 
 def _check_labels(index: Any, n: int) -> None:

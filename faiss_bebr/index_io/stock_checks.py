@@ -14,6 +14,8 @@ from faiss_bebr import swigfaiss_bebr as own
 
 # vectors in one block of FAISS's fast scan, which is 32 or some more
 _MAX_BLOCK = 4096
+# of fast scan, which makes tables for all lists that it looks at
+_MAX_NPROBE = 1 << 16
 # hash codes that a search looks up for a query
 _MAX_LOOKUPS = 1 << 24
 _CODECS = ("pq", "sq")
@@ -48,6 +50,8 @@ def check_stock(obj: Any) -> None:
         _check_code_size(obj)
     if hasattr(obj, "aq") and obj.is_trained:
         require(obj.aq.is_trained, f"an {name} without codebooks")
+    if hasattr(obj, "lsq") and obj.lsq.M:
+        require(obj.lsq.K == 1 << obj.lsq.nbits.at(0), "codebooks of another size")
     if hasattr(obj, "rabitq"):
         _check_rabitq(obj)
     if hasattr(obj, "M2") or hasattr(obj, "rabitq"):
@@ -73,12 +77,13 @@ def _check_code_size(index: faiss.IndexIVF) -> None:
 def _check_rabitq(index: Any) -> None:
     codec, d = index.rabitq, index.d
     require(
-        codec.d == d
+        index.metric_type in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT)
+        and codec.d == d
         and 1 <= codec.nb_bits <= 9
         and codec.compute_code_size(d, codec.nb_bits)
         == codec.code_size
         == index.code_size,
-        f"an {type(index).__name__} of codes of another size",
+        f"an {type(index).__name__} of another metric or codes of another size",
     )
     if hasattr(index, "center"):
         is_right = index.center.size() == (d if index.is_trained else 0)
@@ -92,9 +97,14 @@ def _check_blocks(index: Any) -> None:
     block_size = getattr(index, "bbs", 32)
     require(0 < block_size <= _MAX_BLOCK, f"an {name} of blocks of {block_size}")
     if not hasattr(index, "codes"):
-        is_right = not hasattr(index, "bbs") or isinstance(
-            faiss.downcast_InvertedLists(index.invlists), faiss.BlockInvertedLists
+        lists = index.invlists and faiss.downcast_InvertedLists(index.invlists)
+        is_right = (
+            lists is None
+            or not hasattr(index, "bbs")
+            or isinstance(lists, faiss.BlockInvertedLists)
         )
+        most = max(index.nlist, _MAX_NPROBE)
+        require(index.nprobe <= most, f"nprobe is {index.nprobe}")
     elif index.is_trained:
         packer = index.get_CodePacker()
         nblocks = -(-index.ntotal // packer.nvec)
@@ -123,9 +133,7 @@ def _check_list_numbers(index: faiss.Index2Layer) -> None:
 
 
 def _check_lookups(index: Any) -> None:
-    flipped = range(min(index.nflip, index.b) + 1)
-    nhash = getattr(index, "nhash", 1)
-    lookups = sum(math.comb(index.b, n) for n in flipped) * nhash
-    require(
-        index.nflip >= 0 and lookups <= _MAX_LOOKUPS, f"{lookups} hash codes of a query"
-    )
+    nflip, b = index.nflip, index.b
+    require(0 <= nflip <= b, f"{nflip} bits to flip, of {b}")
+    lookups = sum(math.comb(b, n) for n in range(nflip + 1))
+    require(lookups <= _MAX_LOOKUPS, f"{lookups} hash codes of a query")

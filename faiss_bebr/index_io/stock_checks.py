@@ -77,7 +77,8 @@ def _check_code_size(index: faiss.IndexIVF) -> None:
 def _check_rabitq(index: Any) -> None:
     codec, d = index.rabitq, index.d
     require(
-        index.metric_type in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT)
+        codec.metric_type == index.metric_type
+        and index.metric_type in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT)
         and codec.d == d
         and 1 <= codec.nb_bits <= 9
         and codec.compute_code_size(d, codec.nb_bits)

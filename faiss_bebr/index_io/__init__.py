@@ -151,7 +151,8 @@ def read_index(f: Any, io_flags: int = 0) -> faiss.Index:
     io_flags : int
         See `faiss.read_index`. `IO_FLAG_MMAP` maps inverted lists and the codes
         of flat indexes, `IO_FLAG_MMAP_IFC` the latter only; both need a path.
-        What is mapped cannot be changed, and its checksums are not looked at.
+        What is mapped cannot be changed, and its checksums are not looked at;
+        of lists the ids are, if an index around them takes them as places.
 
     Raises
     ------

@@ -35,8 +35,12 @@ def check(obj: Any) -> None:
     RuntimeError
         If things do not fit together.
     """
-    check_stock(obj)
     parts = dict(children(obj))
+    for part in parts.values():
+        check(part)
+    if isinstance(obj, INVERTED_FILES):
+        check_lists(obj)
+    check_stock(obj)
     name = type(obj).__name__
     for attribute in _NEEDED:
         if hasattr(type(obj), attribute):
@@ -47,11 +51,8 @@ def check(obj: Any) -> None:
         _check_parts(obj, parts)
     if isinstance(obj, INVERTED_FILES):
         _check_labels(parts["quantizer"], obj.nlist)
-        check_lists(obj)
     elif isinstance(obj, _GRAPHS):
         own.check_graph(obj.hnsw)
-    for part in parts.values():
-        check(part)
 
 
 def _check_chain(obj: Any, parts: dict[str, Any]) -> None:
@@ -79,7 +80,7 @@ def _check_parts(obj: Any, parts: dict[str, Any]) -> None:
 def _check_labels(index: Any, n: int) -> None:
     """Whether all labels that searches of an index give are below n.
 
-    The ids of mapped lists are not looked at, as that would read them all.
+    What is inside the index was checked before.
     """
     message = f"an {type(index).__name__} with labels beyond {n}"
     parts = dict(children(index))
@@ -87,7 +88,8 @@ def _check_labels(index: Any, n: int) -> None:
         ids = faiss.vector_to_array(index.id_map)
         require(bool(np.all((ids >= 0) & (ids < n))), message)
     elif isinstance(index, INVERTED_FILES):
-        own.check_ids(index.invlists, n)
+        if index.invlists is not None:
+            own.check_ids(index.invlists, n)
     elif isinstance(index, SHARDS + REPLICAS) and not _shifts_labels(index):
         for part in parts.values():
             _check_labels(part, n)

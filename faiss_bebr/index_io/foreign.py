@@ -27,9 +27,7 @@ _TRANSFORMS += (b"VCnt", b"HRot")
 
 def _begins(start: bytes, signature: bytes) -> bool:
     """Whether they agree, as far as `start` goes."""
-    return (
-        signature.startswith(start) if len(start) < 5 else start.startswith(signature)
-    )
+    return start.startswith(signature[: max(len(start), 4)])
 
 
 def describe(start: bytes) -> str | None:
@@ -45,13 +43,15 @@ def describe(start: bytes) -> str | None:
     if not start.strip(b"\0"):
         return "zeros"
     for signature, description in _SIGNATURES:
-        if _begins(start, signature) or start.startswith(signature):
+        if _begins(start, signature):
             return description
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if any(_begins(text, tag) for tag in _PAGES):
         return "an HTML or XML page"
     if text.startswith((b"{", b"[")):
         return "JSON text"
+    if start[8:10] == b'{"':  # after the length of that
+        return "tensors as safetensors files have"
     if start.startswith(b"IB"):
         return "a binary index of FAISS, which read_index_binary reads"
     if start.startswith(_TRANSFORMS):

@@ -20,6 +20,7 @@ from builders import (
     behind,
     group,
     hidden_binarizer,
+    id_map,
     ivf_of_binarizer,
     refined,
     sdc,
@@ -122,6 +123,11 @@ for _name in ("IVFSDC", "BIVFSDC", "IVF of SDC,Flat"):
         for i in (0, 1):  # lists that grow leave gaps
             index.add_with_ids(x[i::2], ids[i::2])
         return index
+
+
+@add_maker("IDMap of IVFSDC on disk")
+def _(folder: Path) -> Any:
+    return id_map(faiss.IndexIDMap, MAKERS["IVFSDC_on_disk"](folder))
 
 
 @add_maker("Shards of SDC and scalar quantizers")

@@ -53,6 +53,15 @@ def test_foreign_files(name: str, tmp_path: Path):
     assert str(path) in str(pytest.raises(RuntimeError, read, path).value)
 
 
+def test_safetensors(tmp_path: Path):
+    """Of a stream too few bytes are known."""
+    header = b'{"weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    path = tmp_path / "file"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    with pytest.raises(RuntimeError, match="it is tensors as safetensors files have"):
+        read(path)
+
+
 def test_foreign_files_of_unknown_kind(tmp_path: Path):
     """FAISS's own message."""
     (tmp_path / "file").write_bytes(b"some text of somebody")

@@ -27,7 +27,7 @@ from builders import (
     vectors,
 )
 from factory_strings import make_binarizer
-from kinds import build, make_data
+from kinds import build, make_data, make_ids
 from mutations import find_fields, seal
 
 import faiss_bebr
@@ -104,6 +104,15 @@ def _with_map(name: str, map_type: int) -> Any:
     return index
 
 
+def _empty_on_disk(folder: Path, name: str) -> Any:
+    index = build(name, L2, 0)
+    path = str(folder / "lists")
+    lists = faiss.OnDiskInvertedLists(index.nlist, index.code_size, path)
+    index.replace_invlists(lists, True)
+    lists.this.disown()
+    return index
+
+
 for _name in ("IVFSDC", "BIVFSDC", "IVF of SDC,Flat"):
     for _type in ("Array", "Hashtable"):
         add_maker(f"{_name} with {_type}")(
@@ -114,11 +123,7 @@ for _name in ("IVFSDC", "BIVFSDC", "IVF of SDC,Flat"):
 
     @add_maker(f"{_name} on disk")
     def _(folder: Path, name: str = _name) -> Any:
-        index = build(name, L2, 0)
-        path = str(folder / "lists")
-        lists = faiss.OnDiskInvertedLists(index.nlist, index.code_size, path)
-        index.replace_invlists(lists, True)
-        lists.this.disown()
+        index = _empty_on_disk(folder, name)
         x, ids = make_data(KINDS[name], N_FEW), np.arange(N_FEW)
         for i in (0, 1):  # lists that grow leave gaps
             index.add_with_ids(x[i::2], ids[i::2])
@@ -127,7 +132,9 @@ for _name in ("IVFSDC", "BIVFSDC", "IVF of SDC,Flat"):
 
 @add_maker("IDMap of IVFSDC on disk")
 def _(folder: Path) -> Any:
-    return id_map(faiss.IndexIDMap, MAKERS["IVFSDC_on_disk"](folder))
+    index = id_map(faiss.IndexIDMap, _empty_on_disk(folder, "IVFSDC"))
+    index.add_with_ids(vectors(N_FEW), make_ids(N_FEW))
+    return index
 
 
 @add_maker("Shards of SDC and scalar quantizers")

@@ -89,8 +89,9 @@ def get_actions(index: Any, is_mapped: bool) -> list[Any]:
     """What may fail but not crash.
 
     FAISS's own classes end the process, also of an undamaged file, in reconstruct_n
-    where reconstruct throws, where mapped vectors are changed, and where a vector
-    that is near no centroid is removed by a hash table.
+    where reconstruct throws, in reconstruct of an empty index, where mapped vectors
+    are changed, and where a vector that is near no centroid is removed by a hash
+    table.
     """
     rng = np.random.default_rng(0)
     if isinstance(index, faiss.VectorTransform):
@@ -111,12 +112,13 @@ def get_actions(index: Any, is_mapped: bool) -> list[Any]:
     actions = [
         lambda: index.search(x, 3),
         lambda: index.range_search(x, 3 if is_binary else 1.0),
-        lambda: index.reconstruct(0),
-        lambda: index.reconstruct(index.ntotal - 1),
         lambda: getattr(index_io, f"serialize_index{suffix}")(index),
         lambda: clone(index),
     ]
     is_own = type(index).__module__.startswith("faiss_bebr")
+    if is_own or index.ntotal:
+        actions.append(lambda: index.reconstruct(0))
+        actions.append(lambda: index.reconstruct(index.ntotal - 1))
     if is_own:
         actions.append(lambda: index.reconstruct_n(0, min(index.ntotal, 3)))
     if is_own or not is_binary:

@@ -9,6 +9,7 @@ import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.fields import read_numbers, write_fields
+from faiss_bebr.index_io.stock_checks import check_codec_metric
 
 # what has no other state than its codes
 _QUANTIZER_TYPES = (
@@ -64,6 +65,7 @@ def read_flat(reader: Any) -> faiss.IndexFlatCodes:
     if the_class is faiss.IndexScalarQuantizer:
         if qtype not in _QUANTIZER_TYPES:
             raise RuntimeError(f"the index file has a scalar quantizer {qtype}")
+        check_codec_metric(metric)
         index = the_class(d, qtype, metric)
     else:
         index = the_class(d, metric) if metric_of_class is None else the_class(d)

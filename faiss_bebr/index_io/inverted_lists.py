@@ -86,9 +86,10 @@ def check_lists(index: Any) -> None:
             "the index file is corrupted: lists of codes of "
             f"{lists.code_size} bytes in an index of {index.code_size}"
         )
+    is_own = isinstance(index, _OWN_INVERTED_FILES)
     if isinstance(lists, faiss.OnDiskInvertedLists):
-        _check_on_disk(lists)
-    if isinstance(index, _OWN_INVERTED_FILES):
+        _check_on_disk(lists, is_own)
+    if is_own:
         own.check_lists(lists, index.ntotal)
     own.check_direct_map(index.direct_map, lists, index.ntotal)
 
@@ -106,7 +107,7 @@ def _check_blocks(lists: faiss.BlockInvertedLists, index: Any) -> None:
         )
 
 
-def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:
+def _check_on_disk(lists: faiss.OnDiskInvertedLists, is_own: bool) -> None:
     """Whether lists, and the gaps for more, are where their file is. FAISS checks
     those that it maps in an index file."""
     if lists.lists.size() != lists.nlist:
@@ -115,15 +116,24 @@ def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:
         return
     file_size = os.stat(lists.filename).st_size
     (size, capacity, offset), gaps = _get_places(lists)
+    item_size = lists.code_size + 8
     if (
         lists.totsize > file_size
         or np.any(size > capacity)
-        or _leads_out(offset, capacity, lists.code_size + 8, lists.totsize)
+        or _leads_out(offset, capacity, item_size, lists.totsize)
         or _leads_out(gaps[0], gaps[1], 1, lists.totsize)
     ):
         raise RuntimeError(
             f"{lists.filename} has {file_size} bytes, its lists go beyond that"
         )
+    places = np.stack([offset, capacity * np.uint64(item_size)])
+    if _overlap(places):
+        raise RuntimeError(f"lists in {lists.filename} overlap")
+    if is_own and _overlap(np.concatenate([places, gaps], axis=1)):
+        # FAISS takes all for a gap when it has merged lists, and would write
+        # new vectors over others; its own inverted files, though, end the
+        # process where lists are read-only
+        lists.read_only = True
 
 
 def _get_places(lists: faiss.OnDiskInvertedLists) -> tuple[np.ndarray, np.ndarray]:
@@ -150,3 +160,11 @@ def _leads_out(
     # does not overflow for others
     too_far = offset > end - np.where(too_large, 0, capacity) * np.uint64(item_size)
     return bool(np.any((too_large | too_far) & (capacity > 0)))
+
+
+def _overlap(places: np.ndarray) -> bool:
+    """Whether any of some places, as offsets and sizes, do."""
+    offset, size = places[:, places[1] > 0]
+    order = np.argsort(offset)
+    offset, size = offset[order], size[order]
+    return bool(np.any(offset[:-1] + size[:-1] > offset[1:]))

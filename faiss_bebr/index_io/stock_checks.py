@@ -48,6 +48,8 @@ def check_stock(obj: Any) -> None:
         require(obj.ntotal >= 0, f"ntotal is {obj.ntotal}")
     if isinstance(obj, faiss.IndexIVF):
         _check_code_size(obj)
+    if hasattr(obj, "sq") or hasattr(obj, "rabitq"):
+        check_codec_metric(obj.metric_type)
     if hasattr(obj, "aq") and obj.is_trained:
         require(obj.aq.is_trained, f"an {name} without codebooks")
     if hasattr(obj, "lsq") and obj.lsq.M:
@@ -64,6 +66,14 @@ def check_stock(obj: Any) -> None:
         _check_lookups(obj)
 
 
+def check_codec_metric(metric: int) -> None:
+    """Whether FAISS has distances to codes in a metric."""
+    require(
+        metric in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT),
+        f"codes in metric {metric}",
+    )
+
+
 def _check_code_size(index: faiss.IndexIVF) -> None:
     for attribute in _CODECS:
         codec = getattr(index, attribute, None)
@@ -78,7 +88,6 @@ def _check_rabitq(index: Any) -> None:
     codec, d = index.rabitq, index.d
     require(
         codec.metric_type == index.metric_type
-        and index.metric_type in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT)
         and codec.d == d
         and 1 <= codec.nb_bits <= 9
         and codec.compute_code_size(d, codec.nb_bits)

@@ -130,6 +130,14 @@ def test_broken_part(name: str):
         deserialize(serialize(shards))
 
 
+@pytest.mark.parametrize("name", ["SDC,Refine(SQ8)", "IVFSDC,Refine(SQfp16)"])
+def test_metric_of_codes(name: str):
+    index = build(name)
+    index.refine_index.metric_type = faiss.METRIC_L1
+    with pytest.raises(RuntimeError, match="codes in metric 2"):
+        deserialize(serialize(index))
+
+
 @pytest.mark.parametrize("name", ["BHash8", "BHash2x8"])
 @pytest.mark.parametrize("nflip", [-1, 9, 1 << 30])
 def test_bits_to_flip(name: str, nflip: int):
@@ -198,6 +206,12 @@ def test_gaps_of_lists_on_disk(tmp_path: Path):
     start = payload.index(b"ilod") + 4 + 8 + 8 + 8 + 24 * NLIST
     (ngaps,) = struct.unpack_from("<Q", payload, start)
     assert ngaps > 0
+    first, second = (start - 24 * n + 16 for n in (2, 1))  # of the last two lists
+    (offset,) = struct.unpack_from("<Q", payload, first)
+    new = struct.pack("<Q", offset + 8)
+    damaged = payload[:second] + new + payload[second + 8 :]
+    with pytest.raises(RuntimeError, match="lists in .* overlap"):
+        deserialize(seal(damaged))
     for i in range(2 * ngaps):
         place = start + 8 + 8 * i
         new = struct.pack("<Q", 1 << 30)

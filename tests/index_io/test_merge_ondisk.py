@@ -89,6 +89,20 @@ def test_merge_ondisk(name: str, n: int, tmp_path: Path):
         )
 
 
+def test_more_vectors_after_merging(tmp_path: Path):
+    """FAISS would write them over others."""
+    faiss.write_index(build("IVFSDC", L2, 0), str(tmp_path / "trained"))
+    x = make_data(KINDS["IVFSDC"], 300)
+    paths = write_shards(tmp_path / "trained", x, np.arange(300))
+    merged = faiss.read_index(str(tmp_path / "trained"))
+    merge_ondisk(merged, paths, str(tmp_path / "lists"))
+    faiss.write_index(merged, str(tmp_path / "merged"))
+    index = faiss.read_index(str(tmp_path / "merged"))
+    with pytest.raises(RuntimeError, match="read-only"):
+        index.add(x)
+    assert_same("IVFSDC", index, merged)
+
+
 def test_shift_ids(tmp_path: Path):
     """Shards whose ids all begin at 0."""
     faiss.write_index(build("BEBR,IVFSDC", L2, 0), str(tmp_path / "trained"))

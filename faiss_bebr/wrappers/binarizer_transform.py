@@ -10,6 +10,7 @@ from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform
 from faiss_bebr.wrappers.checks import add_checks, check_matrix
+from faiss_bebr.wrappers.numpy_methods import refuse_unknown_attributes
 
 
 def _block_arrays(
@@ -42,6 +43,7 @@ def _block_arrays(
 
 def handle_BinarizerTransform() -> None:
     class_wrappers.handle_VectorTransform(BinarizerTransform)
+    refuse_unknown_attributes(BinarizerTransform)
 
     def replacement_set_binarization_block(
         self: Any, t: int, *arrays: np.ndarray

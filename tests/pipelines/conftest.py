@@ -1,7 +1,8 @@
 """Programs that use FAISS, with this package's types put in by `register`.
 
 A plain `pytest` does not come here (norecursedirs): these tests need the packages
-of the extra `pipelines`, and fail where one is missing.
+of the extra `pipelines`, and fail where one is missing. Those of autofaiss, which
+has an extra of its own, are skipped.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ import faiss_bebr
         (",SDC2", "token is empty"),
         ("BEBR256x2,,SDC2", "token is empty"),
         ("IMI2x2,SDC2,", "token is empty"),
-        ("SDC2,Refine()", "refused ''"),
+        ("SDC2,Refine()", "token is empty"),
         # and beside others
         ("SDC2,SDC2", "'SDC2'.*alone"),
         ("BEBR256x2,SDC2,SDC2", "'SDC2'.*alone"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import faiss
 import pytest
 from binary_kinds import KINDS
 from builders import L2
@@ -12,12 +11,8 @@ from cases import Case, get_case, serialize
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Several threads build another graph each time."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    yield
-    faiss.omp_set_num_threads(before)
+def same_graph_each_time(one_thread: None) -> None:
+    """For indexes that are built again and compared."""
 
 
 @pytest.fixture(

@@ -12,10 +12,12 @@ import numpy as np
 
 from faiss_bebr import swigfaiss_bebr as own
 
-# vectors in one block of FAISS's fast scan, which is 32 or some more
+# vectors, and queries, in one block of FAISS's fast scan: 32 or some more
 _MAX_BLOCK = 4096
 # of fast scan, which makes tables for all lists that it looks at
 _MAX_NPROBE = 1 << 16
+# of a local search, FAISS's default is 16
+_MAX_ITERATIONS = 1 << 12
 # hash codes that a search looks up for a query
 _MAX_LOOKUPS = 1 << 24
 _CODECS = ("pq", "sq")
@@ -53,11 +55,14 @@ def check_stock(obj: Any) -> None:
     if hasattr(obj, "aq") and obj.is_trained:
         require(obj.aq.is_trained, f"an {name} without codebooks")
     if hasattr(obj, "lsq") and obj.lsq.M:
-        require(obj.lsq.K == 1 << obj.lsq.nbits.at(0), "codebooks of another size")
+        _check_local_search(obj.lsq)
     if hasattr(obj, "rabitq"):
         _check_rabitq(obj)
     if hasattr(obj, "M2") or hasattr(obj, "rabitq"):
         _check_blocks(obj)
+    if isinstance(obj, faiss.IndexFlatCodes):
+        nbytes = obj.codes.size()
+        require(nbytes >= obj.ntotal * obj.code_size, f"an {name} without codes")
     if isinstance(obj, faiss.IndexIVFPQR):
         _check_refine_codes(obj)
     elif isinstance(obj, faiss.Index2Layer):
@@ -82,6 +87,12 @@ def _check_code_size(index: faiss.IndexIVF) -> None:
                 codec.d == index.d and codec.code_size == index.code_size,
                 "codes of other dimensions",
             )
+
+
+def _check_local_search(codec: faiss.LocalSearchQuantizer) -> None:
+    require(codec.K == 1 << codec.nbits.at(0), "codebooks of another size")
+    niter = max(codec.encode_ils_iters, codec.icm_iters)
+    require(0 <= niter <= _MAX_ITERATIONS, f"{niter} iterations to encode a vector")
 
 
 def _check_rabitq(index: Any) -> None:
@@ -115,10 +126,14 @@ def _check_blocks(index: Any) -> None:
         )
         most = max(index.nlist, _MAX_NPROBE)
         require(index.nprobe <= most, f"nprobe is {index.nprobe}")
+        nqueries = getattr(index, "qbs2", 0)
+        require(nqueries <= _MAX_BLOCK, f"an {name} of blocks of {nqueries} queries")
     elif index.is_trained:
         packer = index.get_CodePacker()
         nblocks = -(-index.ntotal // packer.nvec)
         is_right = index.codes.size() == nblocks * packer.block_size
+        if hasattr(index, "ntotal2"):
+            is_right &= index.ntotal2 == nblocks * packer.nvec
     else:
         is_right = index.codes.size() == 0
     require(is_right, f"an {name} of blocks of another size")

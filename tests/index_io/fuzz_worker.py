@@ -5,8 +5,8 @@
 FOLDER has what fuzz_files.py wrote for each NAME. Each is damaged by the seeds
 FIRST to LAST - 1, or, if LAST is "sweep", wherever its fields are. The first NAME's
 .progress has the file and the seed that are being tried, for the case that they are
-the last ones. Prints a line of JSON for each NAME: how many files were refused and
-how many were read.
+the last ones, and its .counts, at the end, how many files of each NAME were refused
+and how many were read.
 """
 
 from __future__ import annotations
@@ -174,10 +174,9 @@ def try_file(data: bytes, file: Damaged, path: Path, way: int) -> str:
     return "read"
 
 
-def run(folder: Path, name: str, tries: Any, progress: Any) -> dict[str, Any]:
+def run(folder: Path, name: str, tries: Any, progress: Any) -> dict[str, int]:
     file = load(name, folder)
     counts: collections.Counter[str] = collections.Counter()
-    peak = 0
     for seed, data, way in tries:
         progress.seek(0)
         progress.write(f"{name} {seed:100s}")
@@ -186,11 +185,10 @@ def run(folder: Path, name: str, tries: Any, progress: Any) -> dict[str, Any]:
         before = reset_peak()
         counts[try_file(data, file, folder / f"{name}.bebr", way)] += 1
         used = read_status("VmHWM") - before
-        peak = max(peak, used)
         if used > MAX_RATIO * len(data) + MAX_BYTES:
             raise MemoryError(f"{used} bytes for a file of {len(data)}")
         signal.alarm(0)
-    return {"counts": counts, "peak": peak}
+    return counts
 
 
 def limit_addresses() -> None:
@@ -205,6 +203,7 @@ def main() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     faiss.omp_set_num_threads(1)
     limit_addresses()
+    counts = {}
     with open(path / f"{names[0]}.progress", "w") as progress:
         for name in names:
             file = load(name, path)
@@ -212,7 +211,8 @@ def main() -> None:
                 tries = make_all_files(file)
             else:
                 tries = make_random_files(file, name, int(first), int(last), others)
-            print(json.dumps({name: run(path, name, tries, progress)}), flush=True)
+            counts[name] = run(path, name, tries, progress)
+    (path / f"{names[0]}.counts").write_text(json.dumps(counts))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,16 @@ def tables_of_many_lists(index: Any) -> None:
     index.nprobe = 1 << 40
 
 
+@add_case("IVF4,PQ4x4fs", "of blocks of 1099511627776 queries")
+def queries_in_a_block(index: Any) -> None:
+    index.qbs2 = 1 << 40
+
+
+@add_case("RaBitQfs", "of blocks of another size")
+def places_for_vectors(index: Any) -> None:
+    index.ntotal2 += 32
+
+
 @add_case("IVF4,PQ4x4fs", "of blocks of another size")
 def lists_without_blocks(index: Any) -> None:
     lists = faiss.ArrayInvertedLists(4, index.code_size)
@@ -92,6 +102,16 @@ def untrained_codebooks(index: Any) -> None:
 @add_case("LSQ3x4", "codebooks of another size")
 def codebook_size(index: Any) -> None:
     index.lsq.K = 1 << 20
+
+
+@add_case("LSQ3x4", "1048576 iterations to encode")
+def iterations(index: Any) -> None:
+    index.lsq.encode_ils_iters = 1 << 20
+
+
+@add_case("SQ8", "without codes|IndexScalarQuantizer codes")
+def missing_codes(index: Any) -> None:
+    index.ntotal += 1
 
 
 @add_case("IVF4,PQ4+4", "ids beyond 100 in list")

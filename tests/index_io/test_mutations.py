@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fuzz_files import MAKERS, READ, load, write_file
@@ -31,8 +30,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(folder: Path, names: list[str], first: str, last: str) -> dict[str, Any]:
-    """What became of the damaged files, by their names."""
+def run(
+    folder: Path, names: list[str], first: str, last: str
+) -> dict[str, dict[str, int]]:
+    """How many damaged files of each name were refused and read."""
     environment = dict(
         os.environ,
         OMP_NUM_THREADS="1",
@@ -47,11 +48,11 @@ def run(folder: Path, names: list[str], first: str, last: str) -> dict[str, Any]
     )
     progress = (folder / f"{names[0]}.progress").read_text().strip()
     assert process.returncode == 0, f"{progress}: {process.stderr}"
-    counts: dict[str, Any] = {}
-    for line in process.stdout.splitlines():
-        counts |= json.loads(line)
+    counts: dict[str, dict[str, int]] = json.loads(
+        (folder / f"{names[0]}.counts").read_text()
+    )
     assert list(counts) == names
-    return {name: found["counts"] for name, found in counts.items()}
+    return counts
 
 
 def test_files_are_whole(folder: Path):

@@ -15,7 +15,7 @@ import pytest
 from builders import L2, NLIST, D, N, sdc, vectors
 from cases import deserialize, get_case, read, serialize
 from kinds import build
-from mutations import find_fields, seal, unseal
+from mutations import CHUNK, find_fields, seal, unseal
 
 import faiss_bebr
 from faiss_bebr import index_io
@@ -153,6 +153,32 @@ def test_any_flipped_bit_is_found(name: str):
             continue  # then it is no file of ours
         with pytest.raises(RuntimeError, match="corrupted|version|too early|too many"):
             deserialize(bytes(data), case.kind.is_binary)
+
+
+def test_files_of_several_chunks(tmp_path: Path):
+    index = faiss_bebr.IndexSDC(64, 2)
+    index.add(np.tile(np.eye(64, dtype=np.float32), (2000, 1)))
+    data = serialize(index)
+    size = len(unseal(data))
+    assert size > 2 * CHUNK
+    start = len(data) - size
+    path = tmp_path / "file"
+    for number, place in enumerate((start + 50, start + CHUNK, len(data) - 1)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        for source in (path, io.BytesIO(damaged)):
+            with pytest.raises(RuntimeError, match=f"checksum of chunk {number}"):
+                read(source)
+    for n in (start, start + CHUNK, start + 2 * CHUNK, len(data) - 1):
+        path.write_bytes(data[:n])
+        for source in (path, io.BytesIO(data[:n])):
+            with pytest.raises(RuntimeError, match="too early"):
+                read(source)
+    first, second = data[start : start + CHUNK], data[start + CHUNK : start + 2 * CHUNK]
+    with pytest.raises(RuntimeError, match="checksum of chunk 0"):
+        deserialize(data[:start] + second + first + data[start + 2 * CHUNK :])
+    assert serialize(deserialize(data)) == data
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1 << 40, (1 << 63) - 1, (1 << 64) - 1])

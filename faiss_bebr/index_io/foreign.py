@@ -21,7 +21,16 @@ _SIGNATURES = (
     (b"%PDF", "a PDF file"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
-_TRANSFORMS = (b"rrot", b"PCAm", b"PcAm", b"Pcam", b"LTra", b"Viq", b"RmDT", b"VNrm")
+_TRANSFORMS: tuple[bytes, ...] = (
+    b"rrot",
+    b"PCAm",
+    b"PcAm",
+    b"Pcam",
+    b"LTra",
+    b"Viq",
+    b"RmDT",
+    b"VNrm",
+)
 _TRANSFORMS += (b"VCnt", b"HRot")
 
 

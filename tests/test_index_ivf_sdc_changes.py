@@ -250,18 +250,21 @@ def test_a_direct_map_of_other_lists(kind, rng):
     """What FAISS takes for a place in the lists would be one beyond them."""
     index, x, _ = make_filled(L2)
     index.set_direct_map_type(MAPS[kind])
+    code = np.zeros(index.code_size, dtype=np.uint8)
     lists = faiss.ArrayInvertedLists(NLIST, index.code_size)
     index.replace_invlists(lists)
     message = "direct map is not that of the lists"
     with pytest.raises(RuntimeError, match=message):
         index.update_vectors(np.arange(5), x[:5])
     if kind == "hashtable":
+        # one is in these lists, too
+        lists.add_entry(index.direct_map.get(0) >> 32, 0, faiss.swig_ptr(code))
         with pytest.raises(RuntimeError, match=message):
             index.remove_ids(np.arange(5))
+        assert lists.compute_ntotal() == 1
         return
     index, x, _ = make_filled(L2)
     index.make_direct_map()
-    code = np.zeros(index.code_size, dtype=np.uint8)
     for list_no in range(NLIST):
         index.invlists.add_entry(list_no, 2**40, faiss.swig_ptr(code))
     with pytest.raises(RuntimeError, match=message):

@@ -55,7 +55,7 @@ bool set_ivf_parameter(
         ivf.nprobe = static_cast<size_t>(val);
     } else if (name == "max_codes") {
         FAISS_THROW_IF_NOT_FMT(val >= 0, "max_codes is negative: %g", val);
-        // as in FAISS, infinity is no limit; nor is what no index has
+        // more than any index has is no limit, as infinity is in FAISS
         ivf.max_codes = val < 1e18 ? static_cast<size_t>(val) : 0;
     } else if (name == "efSearch" || name == "efConstruction") {
         space.set_index_parameter(ivf.quantizer, name, val);

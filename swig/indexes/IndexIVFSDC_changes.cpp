@@ -79,9 +79,6 @@ void IndexIVFSDC::update_vectors(int nv, const idx_t* idx, const float* v) {
     check_ready();
     FAISS_THROW_IF_NOT_MSG(
             !direct_map.no(), "updating vectors needs a direct map");
-    for (int i = 0; i < nv; i++) {
-        direct_map.get(idx[i]); // throws for an id that is not there
-    }
     check_finite(nv, d, v);
     std::vector<idx_t> list_nos(nv);
     quantizer->assign(nv, v, list_nos.data());

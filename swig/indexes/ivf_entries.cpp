@@ -149,6 +149,17 @@ idx_t get_place(const InvertedLists& lists, const DirectMap& map, idx_t id) {
     return place;
 }
 
+/// before anything changes
+void check_places(
+        const InvertedLists& lists,
+        const DirectMap& map,
+        size_t n,
+        const idx_t* ids) {
+    for (size_t i = 0; i < n; i++) {
+        get_place(lists, map, ids[i]);
+    }
+}
+
 void set_place(DirectMap& map, idx_t id, idx_t place) {
     if (map.type == DirectMap::Array) {
         map.array[id] = place;
@@ -187,11 +198,19 @@ size_t remove_from_hashtable(
         InvertedLists& lists,
         DirectMap& map,
         const faiss::IDSelectorArray& sel) {
-    size_t nremove = 0;
+    std::vector<idx_t> present;
     for (size_t i = 0; i < sel.n; i++) {
         if (map.hashtable.count(sel.ids[i]) > 0) {
-            const idx_t place = get_place(lists, map, sel.ids[i]);
-            remove_at(lists, map, sel.ids[i], place);
+            present.push_back(sel.ids[i]);
+        }
+    }
+    check_places(lists, map, present.size(), present.data());
+    size_t nremove = 0;
+    for (idx_t id : present) {
+        // an id may be given twice
+        const auto found = map.hashtable.find(id);
+        if (found != map.hashtable.end()) {
+            remove_at(lists, map, id, found->second);
             nremove++;
         }
     }
@@ -276,9 +295,10 @@ void update_entries(
         const idx_t* ids,
         const idx_t* list_nos,
         const uint8_t* codes) {
+    check_places(lists, map, n, ids);
     for (size_t i = 0; i < n; i++) {
         const uint8_t* code = codes + i * lists.code_size;
-        const idx_t place = get_place(lists, map, ids[i]);
+        const idx_t place = map.get(ids[i]);
         if (idx_t(faiss::lo_listno(place)) == list_nos[i]) {
             lists.update_entry(
                     list_nos[i], faiss::lo_offset(place), ids[i], code);

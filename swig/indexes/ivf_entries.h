@@ -35,7 +35,8 @@ void add_entries(
         void* context = nullptr);
 
 /** Give entries other codes, in the same or in other lists.
- * @param ids       size n, all of them in the map
+ * @param ids       size n; throws before anything changes if one of them is
+ *                  not in the map
  * @param list_nos  size n, in 0 .. lists.nlist - 1
  * @param codes     size n * lists.code_size
  */

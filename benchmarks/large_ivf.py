@@ -114,6 +114,8 @@ def main() -> None:
     # the part of a process of its own, so that its memory is measured alone
     parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.n < BATCH:
+        parser.error(f"--n must be at least {BATCH}, as queries are made of the first")
     path = arguments.folder / "large_ivf.bebr"
     if arguments.search:
         search(path)

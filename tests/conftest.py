@@ -47,6 +47,15 @@ def nthreads(request: pytest.FixtureRequest) -> Iterator[int]:
     faiss.omp_set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """With several, the links of an HNSW graph depend on who comes first."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    yield
+    faiss.omp_set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def embeddings() -> np.ndarray:
     """(1500, 32) float32 unit rows in clusters, of falling variance and a mean."""

@@ -173,9 +173,10 @@ def inverted_files(draw: Any, d: int, planes: int, kept: int, metric: int) -> Ex
         quantizer = inside.make(binarizer)
         if binarizer is not None:
             index = faiss_bebr.IndexIVFSDC(quantizer, binarizer, nbits, nlist, metric)
+            index.by_residual = nbits < planes
         else:
             index = faiss_bebr.IndexIVFSDC(quantizer, d, nlist, nbits, metric)
-            index.learn_range = True
+            index.by_residual = index.learn_range = True
         quantizer.this.disown()
         return index
 
@@ -197,7 +198,10 @@ def inverted_files(draw: Any, d: int, planes: int, kept: int, metric: int) -> Ex
         index = (make_own if has_own_code else make_stock)(binarizer)
         index.own_fields = True
         index.quantizer_trains_alone = trains_alone
-        index.cp.spherical = metric == IP
+        has_residuals = has_own_code and index.by_residual
+        index.cp.spherical = metric == IP and (
+            not has_residuals or trains_alone == "\x02"
+        )
         return index
 
     return Example(f"{coarse},{code.text if has_own_code else stock_code}", make)

@@ -8,11 +8,7 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
-from factory_strings import (
-    D,
-    clustered,
-    make_binarizer,
-)
+from factory_strings import D, clustered, make_binarizer
 
 import faiss_bebr
 from faiss_bebr.index_io.containers import children

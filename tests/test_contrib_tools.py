@@ -8,12 +8,7 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
-from factory_strings import (
-    BINARIZERS,
-    D,
-    factory_strings,
-    make_binarizer,
-)
+from factory_strings import BINARIZERS, D, factory_strings, make_binarizer
 from faiss.contrib import factory_tools, inspect_tools
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-from collections.abc import Iterator
 from typing import Any
 
 import faiss
@@ -21,15 +20,6 @@ from hypothesis import strategies as st
 
 import faiss_bebr
 from faiss_bebr.index_io.containers import children
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Graphs depend on the order in which vectors are added."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    yield
-    faiss.omp_set_num_threads(before)
 
 
 def clustered_vectors(n: int) -> np.ndarray:

@@ -19,6 +19,9 @@ from reference import binary_distances
 
 import faiss_bebr
 
+# a graph that is built twice is to be the same
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 N, D, K = 400, 64, 5
 NLIST = 8
 
@@ -179,8 +182,7 @@ def check_merge_from(kind: Type) -> None:
 def check_lists_on_disk(kind: Type, folder: Path) -> None:
     x, queries = draw(kind, N), draw(kind, 7, seed=1)
     index = filled(kind, x)
-    in_memory = faiss_bebr.clone_index(index) if not kind.is_binary else None
-    expected = (in_memory or index).search(queries, K)
+    expected = index.search(queries, K)
     lists = faiss.OnDiskInvertedLists(
         NLIST, index.code_size, str(folder / "lists.ivfdata")
     )
@@ -355,7 +357,7 @@ def test_feature(feature: str, name: str, tmp_path: Path) -> None:
     check = FEATURES[feature]
     arguments = (tmp_path,) if check.__code__.co_argcount == 2 else ()
     if (feature, name) in MISSING:
-        with pytest.raises((RuntimeError, AttributeError, AssertionError, TypeError)):
+        with pytest.raises((RuntimeError, AttributeError, TypeError)):
             check(TYPES[name], *arguments)
     else:
         check(TYPES[name], *arguments)

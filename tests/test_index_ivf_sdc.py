@@ -5,13 +5,12 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import pytest
+from comparisons import assert_same, assert_same_neighbors
 from faiss.contrib import ivf_tools
 from ivf_sdc_data import (
     IP,
     L2,
     NLIST,
-    assert_same,
-    assert_same_neighbors,
     decode_all,
     make_filled,
     make_ivf,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import pytest
+from comparisons import assert_same
 from ivf_sdc_data import (
     IP,
     L2,
     NLIST,
-    assert_same,
     decode_all,
     get_entries,
     make_filled,

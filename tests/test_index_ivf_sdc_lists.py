@@ -11,12 +11,12 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
+from comparisons import assert_same
 from faiss.contrib import ivf_tools
 from ivf_sdc_data import (
     IP,
     L2,
     NLIST,
-    assert_same,
     get_entries,
     make_filled,
     nearest_lists,

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import faiss
 import numpy as np
 import pytest
+from comparisons import assert_same
 from ivf_sdc_data import (
     IP,
     L2,
     D,
-    assert_same,
     decode_all,
     make_binarizer,
     make_clusters,

@@ -14,6 +14,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
+from comparisons import assert_same
 from sdc_data import IP, L2, clustered_vectors
 
 import faiss_bebr
@@ -46,11 +47,6 @@ def in_memory(x: np.ndarray, metric: int) -> faiss.Index:
 def is_mapped(path: Path) -> bool:
     """Whether this process has the file mapped, deleted or not."""
     return str(path) in Path("/proc/self/maps").read_text()
-
-
-def assert_same(ours, theirs) -> None:
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("metric", [L2, IP])

@@ -15,9 +15,7 @@ import faiss
 import faiss.contrib.factory_tools
 import faiss.contrib.inspect_tools
 import pytest
-from faiss import (
-    swigfaiss,
-)
+from faiss import swigfaiss
 
 import faiss_bebr
 from faiss_bebr import registration

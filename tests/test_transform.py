@@ -235,3 +235,11 @@ def test_bad_arguments(rng):
     for arguments in ((0, [8]), (-1, [8]), (48, []), (48, [12]), (48, [8, 16])):
         with pytest.raises(RuntimeError, match="d_in|nbits|width"):
             faiss_bebr.BinarizerTransform(*arguments)
+
+
+def test_unknown_attributes_are_refused():
+    transform = faiss_bebr.BinarizerTransform(16, [8, 8])
+    with pytest.raises(AttributeError, match="has no attribute 'document_bits'"):
+        transform.document_bits = 1
+    transform.document_nbits = 1
+    assert transform.document_nbits == 1

@@ -9,12 +9,7 @@ from typing import Any
 import faiss
 
 from faiss_bebr import stock
-from faiss_bebr.factory.tokens import (
-    MIN_HNSW_DEGREE,
-    NUMBER,
-    has_own_token,
-    refuse,
-)
+from faiss_bebr.factory.tokens import MIN_HNSW_DEGREE, NUMBER, has_own_token, refuse
 from faiss_bebr.swigfaiss_bebr import (
     IndexBinaryIVFSDC,
     IndexBinarySDC,
@@ -34,16 +29,25 @@ def index_binary_factory(d: int, description: str, own_invlists: bool = True) ->
     d : int
         Bits per code.
     description : str
-        `BSDC<nbits>`, an IndexBinarySDC of d / nbits dimensions, or
-        `BIVF<nlist>,BSDC<nbits>`, an IndexBinaryIVFSDC; `IDMap` or `IDMap2`
-        before or after them. A string without such tokens goes to FAISS.
+        `BSDC<nbits>`, an IndexBinarySDC of d / nbits dimensions,
+        `BIVF<nlist>,BSDC<nbits>`, an IndexBinaryIVFSDC, or
+        `BIVF<nlist>_HNSW<M>,BSDC1`, which finds lists by FAISS's graph; `IDMap`
+        or `IDMap2` before or after them. A string without such tokens goes to
+        FAISS.
     own_invlists : bool
         See `faiss.index_binary_factory`.
+
+    Returns
+    -------
+    index : faiss.IndexBinary
+        It owns its parts.
 
     Raises
     ------
     ValueError
         If the string or a number in it makes no sense; the text names the token.
+    TypeError
+        If `description` is no string or `d` no integer.
     """
     if not isinstance(description, str):
         raise TypeError(

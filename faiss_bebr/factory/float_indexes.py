@@ -248,8 +248,13 @@ class _Parser:
         if not nested or not has_own_token(nested[3]):
             holder = stock_parts.build_quantizer_holder(space.d, coarse, self.metric)
             self.check_nlist(coarse, holder.nlist)
-            index = self.make_ivf(holder.quantizer, holder.nlist, code, space)
-            index.quantizer_trains_alone = holder.quantizer_trains_alone
+            index = self.make_ivf(
+                holder.quantizer,
+                holder.nlist,
+                code,
+                space,
+                holder.quantizer_trains_alone,
+            )
             holder.own_fields = False
             return index
         nlist = int(nested[1]) * _MULTIPLIERS[nested[2]]
@@ -261,8 +266,9 @@ class _Parser:
             return stock_parts.build_ivf(
                 quantizer, nlist, code, self.metric, self.own_invlists
             )
-        index = self.make_ivf(quantizer, nlist, code, space)
-        index.quantizer_trains_alone = stock_parts.TRAIN_ON_CENTROIDS
+        index = self.make_ivf(
+            quantizer, nlist, code, space, stock_parts.TRAIN_ON_CENTROIDS
+        )
         quantizer.this.disown()
         return index
 
@@ -270,8 +276,14 @@ class _Parser:
         if nlist < 1:
             refuse(coarse, self.description, "expected at least one list")
 
-    def make_ivf(self, quantizer: Any, nlist: int, code: str, space: _Space) -> Any:
-        """An IndexIVFSDC that is to own its quantizer."""
+    def make_ivf(
+        self, quantizer: Any, nlist: int, code: str, space: _Space, trains_alone: str
+    ) -> Any:
+        """An IndexIVFSDC that is to own its quantizer.
+
+        Codes are of residuals, as in FAISS's IVFPQ, unless all planes of a
+        binarizer are stored: such codes are the binarizer's own.
+        """
         nbits = self.take_stored_planes(code, space)
         if space.binarizer is not None:
             index = IndexIVFSDC(
@@ -282,13 +294,20 @@ class _Parser:
                 self.metric,
                 self.own_invlists,
             )
+            index.by_residual = nbits < space.binarizer.layout.plane_widths.size()
         else:
             index = IndexIVFSDC(
                 quantizer, space.d, nlist, nbits, self.metric, self.own_invlists
             )
             index.learn_range = True
+            index.by_residual = True
         index.own_fields = True
-        index.cp.spherical = self.metric == faiss.METRIC_INNER_PRODUCT
+        index.quantizer_trains_alone = trains_alone
+        # centroids of length 1 leave longer residuals, but a graph of inner
+        # products is searched better with them
+        index.cp.spherical = self.metric == faiss.METRIC_INNER_PRODUCT and (
+            not index.by_residual or trains_alone == stock_parts.TRAIN_ON_CENTROIDS
+        )
         return index
 
 

@@ -18,24 +18,32 @@ from faiss_bebr import stock
 TRAIN_ON_CENTROIDS = "\x02"
 
 
-def build(d: int, text: str, metric: int, own_invlists: bool) -> Any:
+def build(
+    d: int, text: str, metric: int, own_invlists: bool, token: str | None = None
+) -> Any:
     """FAISS's index for a string without tokens of this package.
+
+    Parameters
+    ----------
+    token : str, optional
+        What the user wrote, if `text` has more than that.
 
     Raises
     ------
     ValueError
-        If FAISS refuses it; the text names the string.
+        If FAISS refuses it; the text names what the user wrote.
     """
     try:
         return stock.index_factory(d, text, metric, own_invlists)
     except RuntimeError as error:
         reason = str(error).rpartition(": ")[2]
-        raise ValueError(f"FAISS refused {text!r}: {reason}") from error
+        written = text if token is None else token
+        raise ValueError(f"FAISS refused {written!r}: {reason}") from error
 
 
 def build_transform_holder(d: int, token: str) -> Any:
     """An IndexPreTransform with one transform."""
-    return build(d, token + ",Flat", faiss.METRIC_L2, True)
+    return build(d, token + ",Flat", faiss.METRIC_L2, True, token)
 
 
 def release_transform(holder: Any) -> None:
@@ -49,7 +57,7 @@ def release_transform(holder: Any) -> None:
 def build_quantizer_holder(d: int, coarse: str, metric: int) -> Any:
     """An inverted file with the coarse quantizer of a string such as
     "IVF64_HNSW32" or "IMI2x8"; its `own_fields` says who deletes that."""
-    return build(d, coarse + ",Flat", metric, False)
+    return build(d, coarse + ",Flat", metric, False, coarse)
 
 
 def build_ivf(
@@ -57,7 +65,7 @@ def build_ivf(
 ) -> Any:
     """FAISS's inverted file of a code such as "PQ16x4fs" with a quantizer of
     ours, which it owns."""
-    index = build(quantizer.d, f"IVF{nlist},{code}", metric, own_invlists)
+    index = build(quantizer.d, f"IVF{nlist},{code}", metric, own_invlists, code)
     replaced = index.quantizer
     index.quantizer = quantizer
     quantizer.this.disown()

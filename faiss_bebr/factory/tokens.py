@@ -28,7 +28,7 @@ def split_at_commas(description: str) -> list[str]:
     Raises
     ------
     ValueError
-        If parentheses or brackets do not match.
+        If a token is empty, or parentheses or brackets do not match.
     """
     tokens = [""]
     closing: list[str] = []
@@ -47,6 +47,8 @@ def split_at_commas(description: str) -> list[str]:
         tokens[-1] += character
     if closing:
         raise ValueError(f"{closing[-1]!r} is missing in {description!r}")
+    if "" in tokens:
+        raise ValueError(f"a token is empty in {description!r}")
     return tokens
 
 

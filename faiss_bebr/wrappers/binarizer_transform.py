@@ -10,6 +10,7 @@ from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform
 from faiss_bebr.wrappers.checks import add_checks, check_matrix
+from faiss_bebr.wrappers.numpy_methods import refuse_unknown_attributes
 
 
 def _block_arrays(
@@ -40,64 +41,74 @@ def _block_arrays(
     return hidden, arrays
 
 
+def replacement_set_binarization_block(self: Any, t: int, *arrays: np.ndarray) -> None:
+    """Set the block W_t of the network.
+
+    Parameters
+    ----------
+    t : int
+        Number of the plane, 0 .. nbits - 1.
+    *arrays : ndarray
+        skip_weight (m_t, d_in), skip_bias (m_t,), hidden_weight
+        (hidden, d_in), hidden_bias (hidden,) and output_weight
+        (m_t, hidden), float32; hidden is 0 for a linear block.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong, a value not finite, or there is no plane t.
+    """
+    widths = self.layout.plane_widths
+    if not 0 <= t < widths.size():
+        raise ValueError(f"t must be in 0..{widths.size() - 1}, got {t}")
+    hidden, checked = _block_arrays(self.d_in, widths.at(t), *arrays)
+    self.set_binarization_block_c(t, hidden, *map(swig_ptr, checked))
+
+
+def replacement_set_reconstruction_block(
+    self: Any, t: int, *arrays: np.ndarray
+) -> None:
+    """Set the block R_t; as `set_binarization_block` with d_out for d_in
+    and d_in for m_t."""
+    nplanes = self.layout.plane_widths.size()
+    if not 0 <= t < nplanes:
+        raise ValueError(f"t must be in 0..{nplanes - 1}, got {t}")
+    hidden, checked = _block_arrays(self.d_out, self.d_in, *arrays)
+    self.set_reconstruction_block_c(t, hidden, *map(swig_ptr, checked))
+
+
+def replacement_encode(self: Any, x: np.ndarray) -> np.ndarray:
+    """Packed codes of all planes, for IndexBinarySDC.
+
+    Parameters
+    ----------
+    x : array_like
+        Shape (n, d_in), float32.
+
+    Returns
+    -------
+    codes : ndarray
+        Shape (n, layout.code_size()), uint8: bit planes, the signs of b_0
+        first, least significant bit of a byte first.
+    """
+    check_matrix("x", x, self.d_in, "d_in")
+    x = np.ascontiguousarray(x, dtype="float32")
+    codes = np.empty((len(x), self.layout.code_size()), dtype="uint8")
+    self.encode_c(len(x), swig_ptr(x), swig_ptr(codes))
+    return codes
+
+
+def _check_d_in(transform: Any, arguments: dict[str, Any]) -> None:
+    check_matrix("x", arguments["x"], transform.d_in, "d_in")
+
+
+def _check_d_out(transform: Any, arguments: dict[str, Any]) -> None:
+    check_matrix("x", arguments["x"], transform.d_out, "d_out")
+
+
 def handle_BinarizerTransform() -> None:
     class_wrappers.handle_VectorTransform(BinarizerTransform)
-
-    def replacement_set_binarization_block(
-        self: Any, t: int, *arrays: np.ndarray
-    ) -> None:
-        """Set the block W_t of the network.
-
-        Parameters
-        ----------
-        t : int
-            Number of the plane, 0 .. nbits - 1.
-        *arrays : ndarray
-            skip_weight (m_t, d_in), skip_bias (m_t,), hidden_weight
-            (hidden, d_in), hidden_bias (hidden,) and output_weight
-            (m_t, hidden), float32; hidden is 0 for a linear block.
-
-        Raises
-        ------
-        ValueError
-            If a shape is wrong, a value not finite, or there is no plane t.
-        """
-        widths = self.layout.plane_widths
-        if not 0 <= t < widths.size():
-            raise ValueError(f"t must be in 0..{widths.size() - 1}, got {t}")
-        hidden, checked = _block_arrays(self.d_in, widths.at(t), *arrays)
-        self.set_binarization_block_c(t, hidden, *map(swig_ptr, checked))
-
-    def replacement_set_reconstruction_block(
-        self: Any, t: int, *arrays: np.ndarray
-    ) -> None:
-        """Set the block R_t; as `set_binarization_block` with d_out for d_in
-        and d_in for m_t."""
-        nplanes = self.layout.plane_widths.size()
-        if not 0 <= t < nplanes:
-            raise ValueError(f"t must be in 0..{nplanes - 1}, got {t}")
-        hidden, checked = _block_arrays(self.d_out, self.d_in, *arrays)
-        self.set_reconstruction_block_c(t, hidden, *map(swig_ptr, checked))
-
-    def replacement_encode(self: Any, x: np.ndarray) -> np.ndarray:
-        """Packed codes of all planes, for IndexBinarySDC.
-
-        Parameters
-        ----------
-        x : array_like
-            Shape (n, d_in), float32.
-
-        Returns
-        -------
-        codes : ndarray
-            Shape (n, layout.code_size()), uint8: bit planes, the signs of b_0
-            first, least significant bit of a byte first.
-        """
-        check_matrix("x", x, self.d_in, "d_in")
-        x = np.ascontiguousarray(x, dtype="float32")
-        codes = np.empty((len(x), self.layout.code_size()), dtype="uint8")
-        self.encode_c(len(x), swig_ptr(x), swig_ptr(codes))
-        return codes
+    refuse_unknown_attributes(BinarizerTransform)
 
     for name, replacement in (
         ("set_binarization_block", replacement_set_binarization_block),
@@ -106,11 +117,5 @@ def handle_BinarizerTransform() -> None:
     ):
         class_wrappers.replace_method(BinarizerTransform, name, replacement)
 
-    def check_d_in(transform: Any, arguments: dict[str, Any]) -> None:
-        check_matrix("x", arguments["x"], transform.d_in, "d_in")
-
-    def check_d_out(transform: Any, arguments: dict[str, Any]) -> None:
-        check_matrix("x", arguments["x"], transform.d_out, "d_out")
-
-    add_checks(BinarizerTransform, check_d_in, ("train", "apply", "apply_py"))
-    add_checks(BinarizerTransform, check_d_out, ("reverse_transform",))
+    add_checks(BinarizerTransform, _check_d_in, ("train", "apply", "apply_py"))
+    add_checks(BinarizerTransform, _check_d_out, ("reverse_transform",))

@@ -57,16 +57,3 @@ def search_and_reconstruct(
         n, swig_ptr(x), k, swig_ptr(D), swig_ptr(I), swig_ptr(R), params
     )
     return D, I, R
-
-
-def refuse_unknown_attributes(the_class: type) -> None:
-    """Setting an attribute that the class does not have raises an AttributeError."""
-    original_setattr = the_class.__setattr__
-    internal = ("this", "thisown", "referenced_objects")
-
-    def __setattr__(self: Any, name: str, value: Any) -> None:
-        if name not in internal and not hasattr(type(self), name):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        original_setattr(self, name, value)
-
-    setattr(the_class, "__setattr__", __setattr__)  # noqa: B010

@@ -81,7 +81,8 @@ def _check_call(index: Any, arguments: dict[str, Any], check_vectors: Check) -> 
 
 
 def _checked(method: Callable[..., Any], check_vectors: Check) -> Callable[..., Any]:
-    """`method` after a check of its arguments, under its own name.
+    """`method` after a check of its arguments, under its own name, with Python's
+    integers for those of numpy.
 
     The name matters: faiss.contrib.torch_utils looks for it.
     """
@@ -91,7 +92,10 @@ def _checked(method: Callable[..., Any], check_vectors: Check) -> Callable[..., 
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(self, *args, **kwargs)
         _check_call(self, bound.arguments, check_vectors)
-        return method(self, *args, **kwargs)
+        for name, value in bound.arguments.items():
+            if isinstance(value, np.integer):  # which compiled methods do not take
+                bound.arguments[name] = int(value)
+        return method(*bound.args, **bound.kwargs)
 
     return wrapper
 

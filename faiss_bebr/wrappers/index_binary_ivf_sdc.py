@@ -10,10 +10,7 @@ from faiss import class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import IndexBinaryIVFSDC
-from faiss_bebr.wrappers.binary_methods import (
-    refuse_unknown_attributes,
-    search_and_reconstruct,
-)
+from faiss_bebr.wrappers.binary_methods import search_and_reconstruct
 from faiss_bebr.wrappers.checks import (
     add_checks,
     check_binary_codes,
@@ -22,6 +19,7 @@ from faiss_bebr.wrappers.checks import (
     check_shape,
 )
 from faiss_bebr.wrappers.ivf_methods import merge_from
+from faiss_bebr.wrappers.numpy_methods import refuse_unknown_attributes
 
 
 def _check_vectors_with_ids(index: Any, arguments: dict[str, Any]) -> None:
@@ -243,4 +241,4 @@ def handle_IndexBinaryIVFSDC() -> None:
         ("search_preassigned", "range_search_preassigned"),
     )
     add_checks(IndexBinaryIVFSDC, _check_codes_with_ids, ("add_sa_codes",))
-    add_checks(IndexBinaryIVFSDC, check_recons, ("reconstruct_n",))
+    add_checks(IndexBinaryIVFSDC, check_recons, ("reconstruct", "reconstruct_n"))

@@ -9,10 +9,7 @@ from faiss import class_wrappers
 from faiss.loader import swig_ptr
 
 from faiss_bebr.swigfaiss_bebr import IndexBinarySDC
-from faiss_bebr.wrappers.binary_methods import (
-    refuse_unknown_attributes,
-    search_and_reconstruct,
-)
+from faiss_bebr.wrappers.binary_methods import search_and_reconstruct
 from faiss_bebr.wrappers.checks import (
     add_checks,
     check_binary_codes,
@@ -20,6 +17,7 @@ from faiss_bebr.wrappers.checks import (
     check_key,
     check_recons,
 )
+from faiss_bebr.wrappers.numpy_methods import refuse_unknown_attributes
 
 
 def handle_IndexBinarySDC() -> None:

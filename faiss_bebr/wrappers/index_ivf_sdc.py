@@ -45,6 +45,44 @@ def _check_preassigned(index: Any, arguments: dict[str, Any]) -> None:
         raise ValueError("params are not supported with lists that are given")
 
 
+def replacement_quantize_queries(
+    self: Any, x: np.ndarray, list_nos: np.ndarray | None = None
+) -> np.ndarray:
+    """The level-quantized queries that `search` compares with documents.
+
+    Parameters
+    ----------
+    x : array_like
+        Queries, shape (n, d), float32.
+    list_nos : array_like, optional
+        Shape (n,), int64: the list whose documents a query is compared
+        with. Only METRIC_L2 with `by_residual` needs it, as it rounds the
+        difference to the list's centroid.
+
+    Returns
+    -------
+    q : ndarray
+        Shape (n, d), float32; distances are those of IndexFlatIP or
+        IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
+        both multiplied by the square roots of `sdc.query_weight`.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong.
+    RuntimeError
+        If a query is not finite, or list numbers are missing or wrong.
+    """
+    check_matrix("x", x, self.d, "d")
+    x = np.ascontiguousarray(x, dtype="float32")
+    q = np.empty_like(x)
+    if list_nos is not None:
+        check_shape("list_nos", list_nos, (len(x),))
+        list_nos = swig_ptr(np.ascontiguousarray(list_nos, dtype="int64"))
+    self.quantize_queries_c(len(x), swig_ptr(x), swig_ptr(q), list_nos)
+    return q
+
+
 def handle_IndexIVFSDC() -> None:
     handle_Index(IndexIVFSDC)
     original_init = IndexIVFSDC.__init__
@@ -56,43 +94,6 @@ def handle_IndexIVFSDC() -> None:
         self.referenced_objects = [args[0]]
         if isinstance(args[1], BinarizerTransform):
             self.referenced_objects.append(args[1])
-
-    def replacement_quantize_queries(
-        self: Any, x: np.ndarray, list_nos: np.ndarray | None = None
-    ) -> np.ndarray:
-        """The level-quantized queries that `search` compares with documents.
-
-        Parameters
-        ----------
-        x : array_like
-            Queries, shape (n, d), float32.
-        list_nos : array_like, optional
-            Shape (n,), int64: the list whose documents a query is compared
-            with. Only METRIC_L2 with `by_residual` needs it, as it rounds the
-            difference to the list's centroid.
-
-        Returns
-        -------
-        q : ndarray
-            Shape (n, d), float32; distances are those of IndexFlatIP or
-            IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
-            both multiplied by the square roots of `sdc.query_weight`.
-
-        Raises
-        ------
-        ValueError
-            If a shape is wrong.
-        RuntimeError
-            If a query is not finite, or list numbers are missing or wrong.
-        """
-        check_matrix("x", x, self.d, "d")
-        x = np.ascontiguousarray(x, dtype="float32")
-        q = np.empty_like(x)
-        if list_nos is not None:
-            check_shape("list_nos", list_nos, (len(x),))
-            list_nos = swig_ptr(np.ascontiguousarray(list_nos, dtype="int64"))
-        self.quantize_queries_c(len(x), swig_ptr(x), swig_ptr(q), list_nos)
-        return q
 
     IndexIVFSDC.__init__ = __init__
     add_ref_in_method(IndexIVFSDC, "link_binarizer", 0)

@@ -24,6 +24,28 @@ from faiss_bebr.wrappers.checks import (
 from faiss_bebr.wrappers.numpy_methods import handle_Index
 
 
+def replacement_quantize_queries(self: Any, x: np.ndarray) -> np.ndarray:
+    """The level-quantized queries that `search` compares with documents.
+
+    Parameters
+    ----------
+    x : array_like
+        Queries, shape (n, d), float32.
+
+    Returns
+    -------
+    q : ndarray
+        Shape (n, d), float32; distances are those of IndexFlatIP or
+        IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
+        both multiplied by the square roots of `sdc.query_weight`.
+    """
+    check_matrix("x", x, self.d, "d")
+    x = np.ascontiguousarray(x, dtype="float32")
+    q = np.empty_like(x)
+    self.quantize_queries_c(len(x), swig_ptr(x), swig_ptr(q))
+    return q
+
+
 def handle_IndexSDC() -> None:
     handle_Index(IndexSDC)
     class_wrappers.handle_SearchParameters(SearchParametersSDC)
@@ -34,27 +56,6 @@ def handle_IndexSDC() -> None:
         if args and isinstance(args[0], BinarizerTransform):
             # the index may need it until it is trained
             self.referenced_objects = [args[0]]
-
-    def replacement_quantize_queries(self: Any, x: np.ndarray) -> np.ndarray:
-        """The level-quantized queries that `search` compares with documents.
-
-        Parameters
-        ----------
-        x : array_like
-            Queries, shape (n, d), float32.
-
-        Returns
-        -------
-        q : ndarray
-            Shape (n, d), float32; distances are those of IndexFlatIP or
-            IndexFlatL2 between these and the decoded vectors, for METRIC_L2 with
-            both multiplied by the square roots of `sdc.query_weight`.
-        """
-        check_matrix("x", x, self.d, "d")
-        x = np.ascontiguousarray(x, dtype="float32")
-        q = np.empty_like(x)
-        self.quantize_queries_c(len(x), swig_ptr(x), swig_ptr(q))
-        return q
 
     IndexSDC.__init__ = __init__
     add_ref_in_method(IndexSDC, "link_binarizer", 0)

@@ -10,6 +10,11 @@ from builders import L2
 from cases import Case, get_case, serialize
 
 
+@pytest.fixture(autouse=True)
+def same_graph_each_time(one_thread: None) -> None:
+    """For indexes that are built again and compared."""
+
+
 @pytest.fixture(
     params=[
         pytest.param(

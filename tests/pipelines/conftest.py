@@ -1,7 +1,8 @@
 """Programs that use FAISS, with this package's types put in by `register`.
 
 A plain `pytest` does not come here (norecursedirs): these tests need the packages
-of the extra `pipelines`, and fail where one is missing.
+of the extra `pipelines`, and fail where one is missing. Those of autofaiss, which
+has an extra of its own, are skipped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 # no library here may look for a server
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-import faiss  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
@@ -47,12 +47,3 @@ def registered(pretrained: None) -> Iterator[None]:
     faiss_bebr.register()
     yield
     faiss_bebr.unregister()
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """With several, the links of an HNSW graph depend on who comes first."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    yield
-    faiss.omp_set_num_threads(before)

@@ -91,15 +91,17 @@ def test_index_object(dataset, documents, queries):
 
 def test_search_parameters(dataset, documents, queries):
     """Keyword arguments of a search reach the index."""
+    description = f"{BINARIZER},IVF8,SDC2"
     dataset.add_faiss_index(
-        "embedding", string_factory=f"{BINARIZER},IVF8,SDC2", train_size=len(documents)
+        "embedding", string_factory=description, train_size=len(documents)
     )
     params = faiss.SearchParametersPreTransform(
         index_params=faiss.SearchParametersIVF(
             nprobe=8, sel=faiss.IDSelectorRange(100, 900)
         )
     )
-    plain = plain_index(f"{BINARIZER},SDC2", documents, faiss.METRIC_L2)
+    plain = plain_index(description, documents, faiss.METRIC_L2)
+    faiss.extract_index_ivf(plain).nprobe = 8
     _, I = plain.search(queries, len(documents))
     results = dataset.search_batch("embedding", queries, k=7, params=params)
     for found, labels in zip(results.total_indices, I, strict=True):

@@ -173,11 +173,13 @@ def test_filter(keep, is_kept, description, embedding):
 def test_marginal_relevance(description, embedding):
     """MMR reconstructs the vectors, in the space of the embeddings."""
     store = make_store(embedding, description)
-    ivf = faiss.try_extract_index_ivf(store.index)
-    if isinstance(ivf, faiss.IndexIVF):
-        ivf.make_direct_map()
     documents, queries = embedding.rows["document"], embedding.rows["query"]
-    plain = plain_index(FLAT, documents, faiss.METRIC_L2)
+    plain = plain_index(description, documents, faiss.METRIC_L2)
+    set_effort(plain)
+    for index in (store.index, plain):
+        ivf = faiss.try_extract_index_ivf(index)
+        if isinstance(ivf, faiss.IndexIVF):
+            ivf.make_direct_map()
     decoded = plain.reconstruct_n(0, len(documents))
     np.testing.assert_array_less(0.8, (decoded * documents).sum(axis=1))
     _, I = plain.search(queries[:8], 20)

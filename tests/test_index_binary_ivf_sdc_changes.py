@@ -131,7 +131,10 @@ def test_reconstruct_n(rng):
     for bounds in ((45, 16), (-1, 2), (61, 1), (2**63 - 1, 1)):
         with pytest.raises(RuntimeError, match=r"not in 0\.\.59"):
             index.reconstruct_n(*bounds)
-    index.remove_ids(np.array([7]))
+    ids = np.array([2**63 - 1, -(2**63)])
+    index.add_with_ids(codes[:2], ids)
+    np.testing.assert_array_equal(index.reconstruct_n(10, 20), codes[10:30])
+    index.remove_ids(np.array([7, *ids]))
     with pytest.raises(RuntimeError, match="id 7 is not in the index"):
         index.reconstruct_n()
     code = np.empty(24, dtype=np.uint8)

@@ -283,6 +283,11 @@ def test_inside_id_map(map_type, rng):
     sel = faiss.IDSelectorBatch(ids[50:90])
     I = index.search(codes[:20], 60, params=faiss.SearchParameters(sel=sel))[1]
     assert set(I.ravel()) == {-1, *ids[50:90]}
+    other_type = faiss.SearchParametersIVF(sel=sel)
+    with pytest.raises(RuntimeError, match="not those of other types"):
+        plain.search(codes, 3, params=other_type)
+    with pytest.raises(RuntimeError, match="not those of other types"):
+        plain.range_search(codes, 3, params=other_type)
     assert index.remove_ids(ids[:10]) == 10
     assert index.ntotal == 190
     assert not set(index.search(codes[:20], 190)[1].ravel()) & set(ids[:10])

@@ -245,6 +245,47 @@ def test_update_refuses_before_it_changes(kind, rng):
         index.update_vectors(keys, x[:3])
 
 
+@pytest.mark.parametrize("kind", ["array", "hashtable"])
+def test_a_direct_map_of_other_lists(kind, rng):
+    """What FAISS takes for a place in the lists would be one beyond them."""
+    index, x, _ = make_filled(L2)
+    index.set_direct_map_type(MAPS[kind])
+    code = np.zeros(index.code_size, dtype=np.uint8)
+    lists = faiss.ArrayInvertedLists(NLIST, index.code_size)
+    index.replace_invlists(lists)
+    message = "direct map is not that of the lists"
+    with pytest.raises(RuntimeError, match=message):
+        index.update_vectors(np.arange(5), x[:5])
+    if kind == "hashtable":
+        # one is in these lists, too
+        lists.add_entry(index.direct_map.get(0) >> 32, 0, faiss.swig_ptr(code))
+        with pytest.raises(RuntimeError, match=message):
+            index.remove_ids(np.arange(5))
+        assert lists.compute_ntotal() == 1
+        return
+    index, x, _ = make_filled(L2)
+    index.make_direct_map()
+    for list_no in range(NLIST):
+        index.invlists.add_entry(list_no, 2**40, faiss.swig_ptr(code))
+    with pytest.raises(RuntimeError, match=message):
+        index.update_vectors(np.arange(700), x[::-1].copy())
+
+
+@BOTH
+def test_an_id_that_is_there_twice(by_residual, nthreads):
+    index, x, _ = make_filled(L2, by_residual=by_residual)
+    decoded = index.reconstruct_n()
+    index.reset()
+    index.set_direct_map_type(faiss.DirectMap.Hashtable)
+    index.add_with_ids(x, np.arange(700) % 350)
+    lists = index.quantizer.assign(x, 1)
+    later = lists[350:, 0] >= lists[:350, 0]
+    expected = np.where(later[:, None], decoded[350:], decoded[:350])
+    np.testing.assert_array_equal(index.reconstruct_n(0, 350), expected)
+    assert index.remove_ids(np.arange(350)) == 350
+    assert index.ntotal == index.invlists.compute_ntotal() == 350
+
+
 @BOTH
 def test_merge(by_residual, rng):
     index, x, queries = make_filled(IP, by_residual=by_residual, n=400)
@@ -292,6 +333,10 @@ def test_merge_refuses():
         other = make_filled()[0]
         other.set_direct_map_type(MAPS[direct_map])
         others.append(other)
+    sharing = make_filled(n=0)[0]
+    sharing.replace_invlists(index.invlists)
+    with pytest.raises(RuntimeError, match="share inverted lists"):
+        index.merge_from(sharing)
     for other in others:
         ntotal = other.ntotal
         with pytest.raises(RuntimeError):
@@ -330,13 +375,33 @@ def test_copy_subset():
     assert get_entries(halves[0]) | get_entries(halves[1]) == entries
     assert halves[0].ntotal + halves[1].ntotal == 700
 
+    # parts of the lists that hold as many entries
+    parts = [make_filled(L2, by_residual=True, n=0)[0] for _ in range(2)]
+    for part, (a1, a2) in zip(parts, ((0, 250), (250, 700)), strict=True):
+        index.copy_subset_to(part, types.SUBSET_TYPE_ELEMENT_RANGE, a1, a2)
+        assert part.ntotal == a2 - a1
+    assert get_entries(parts[0]) | get_entries(parts[1]) == entries
+    nothing = make_filled(L2, by_residual=True, n=0)[0]
+    empty.reset()
+    nothing.copy_subset_to(empty, types.SUBSET_TYPE_ELEMENT_RANGE, 0, 0)
+    assert empty.ntotal == 0
+
     with_map = make_filled(L2, by_residual=True, n=0)[0]
+    sharing = make_filled(L2, by_residual=True, n=0)[0]
+    sharing.replace_invlists(index.invlists)
     with_map.set_direct_map_type(faiss.DirectMap.Hashtable)
     for other, arguments in (
         (make_filled(L2)[0], (types.SUBSET_TYPE_ID_RANGE, 0, 9)),
         (with_map, (types.SUBSET_TYPE_ID_RANGE, 0, 9)),
         (index, (types.SUBSET_TYPE_ID_RANGE, 0, 9)),
         (halves[0], (types.SUBSET_TYPE_ID_MOD, 0, 0)),
+        (halves[0], (types.SUBSET_TYPE_INVLIST_FRACTION, 2, 2)),
+        (halves[0], (types.SUBSET_TYPE_INVLIST_FRACTION, 2, -1)),
+        (halves[0], (types.SUBSET_TYPE_INVLIST_FRACTION, 0, 0)),
+        (halves[0], (types.SUBSET_TYPE_ELEMENT_RANGE, 0, 701)),
+        (halves[0], (types.SUBSET_TYPE_ELEMENT_RANGE, -1, 5)),
+        (halves[0], (types.SUBSET_TYPE_ELEMENT_RANGE, 6, 5)),
+        (sharing, (types.SUBSET_TYPE_ID_RANGE, 0, 9)),
         (
             faiss.IndexIVFFlat(index.quantizer, 72, NLIST, L2),
             (types.SUBSET_TYPE_ID_RANGE, 0, 9),
@@ -346,3 +411,4 @@ def test_copy_subset():
         with pytest.raises(RuntimeError):
             index.copy_subset_to(other, *arguments)
         assert other.ntotal == ntotal
+    assert get_entries(index) == entries

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import faiss
@@ -53,8 +57,10 @@ def test_read_only_lists_throw_and_nothing_changes(tmp_path):
     lists = make_ondisk(index, tmp_path / "lists")
     index.ntotal = 0
     index.add(x)
+    index.nprobe = NLIST
     found = index.search(queries, 5)
     before = get_entries(index)
+    decoded = index.reconstruct_n()
     lists.read_only = True
     source, _, _ = make_filled(n=20)
     for change in (
@@ -70,6 +76,69 @@ def test_read_only_lists_throw_and_nothing_changes(tmp_path):
         assert get_entries(index) == before
         assert len(get_entries(source)) == 20
     assert_same(index.search(queries, 5), found)
+
+    index.set_direct_map_type(faiss.DirectMap.Hashtable)
+    for change in (
+        lambda: index.remove_ids(np.arange(700)),
+        lambda: index.update_vectors(np.arange(700), x[::-1].copy()),
+    ):
+        with pytest.raises(RuntimeError, match="read-only"):
+            change()
+        assert index.ntotal == 700
+        for i in range(700):
+            np.testing.assert_array_equal(index.reconstruct(i), decoded[i])
+
+
+CANNOT_GROW = """
+import os, resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import faiss, numpy as np
+from ivf_sdc_data import make_filled
+from test_index_ivf_sdc_lists import make_ondisk
+
+index = make_filled(n=0)[0]
+x = make_filled()[1]
+lists = make_ondisk(index, Path(sys.argv[2]))
+index.add(x)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (lists.totsize, lists.totsize))
+faiss.omp_set_num_threads(4)
+try:
+    index.add(np.concatenate([x] * 9))
+except RuntimeError as e:
+    print(index.ntotal, "truncate" in str(e), flush=True)
+# FAISS's destructor would unmap what is not its own any more
+os._exit(0)
+"""
+
+
+def test_a_file_that_cannot_grow(tmp_path):
+    """FAISS's own indexes end the process there, and more threads than one
+    would wait for each other."""
+    output = subprocess.run(
+        [sys.executable, "-c", CANNOT_GROW, Path(__file__).parent, tmp_path / "lists"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    ).stdout
+    assert output.splitlines()[-1] == "700 True"
+
+
+def test_errors_quote_any_bytes(tmp_path):
+    """Here the name of a file, which is none of UTF-8 in a file that was made
+    by hand."""
+    index = make_filled(n=0)[0]
+    make_ondisk(index, tmp_path / "lists")
+    index.add(make_filled()[1])
+    content = faiss_bebr.serialize_index(index).tobytes()
+    payload = content[24:].replace(b"/lists", b"/\xffists")
+    header = content[:16] + struct.pack("<I", zlib.crc32(payload))
+    header += struct.pack("<I", zlib.crc32(header))
+    forged = np.frombuffer(header + payload, dtype=np.uint8)
+    with pytest.raises(RuntimeError, match=r"could not open .*/\\xffists"):
+        faiss_bebr.deserialize_index(forged)
 
 
 def test_merging_shards_on_disk(tmp_path):

@@ -358,3 +358,9 @@ def test_trains_its_range_on_other_vectors_than_codes(nbits):
         other = faiss_bebr.IndexSDC(40, nbits, L2)
         other.is_trained = False
         other.train(np.zeros((3, 40), np.float32))
+    # the range would be infinite, or no normal number
+    for size in [1e-40] if nbits == 1 else [1e-40, 3e38]:
+        bad = np.full((9, 40), size, np.float32)
+        with pytest.raises(RuntimeError, match="too small or too large"):
+            other.train(bad)
+        assert not other.is_trained

@@ -231,6 +231,9 @@ def test_binary_indexes():
         assert (ivf.nprobe, ivf.max_codes, graph.hnsw.efSearch) == (7, 99, 55)
         space.set_index_parameter(index, "quantizer_efSearch", 66)
         space.set_index_parameter(index, "efConstruction", 33)
+        space.set_index_parameter(index, "max_codes", 1e30)
+        assert ivf.max_codes == 0
+        space.set_index_parameter(index, "max_codes", 5)
         space.set_index_parameter(index, "max_codes", float("inf"))
         space.set_index_parameter(index, "verbose", 1)
         assert (graph.hnsw.efSearch, graph.hnsw.efConstruction) == (66, 33)
@@ -239,8 +242,10 @@ def test_binary_indexes():
         for name, value, named in (
             ("foo", 1, "foo"),
             ("quantizer_foo", 1, "foo"),
-            ("nprobe", 0, "nprobe must be positive, got 0"),
-            ("nprobe", float("nan"), "nprobe must be positive, got nan"),
+            ("nprobe", 0, r"nprobe must be in 1\.\.2147483647, got 0"),
+            ("nprobe", float("nan"), "nprobe must be in .* got nan"),
+            ("nprobe", float("inf"), "nprobe must be in .* got inf"),
+            ("nprobe", 1e30, r"nprobe must be in .* got 1e\+30"),
             ("max_codes", -1, "max_codes is negative: -1"),
         ):
             with pytest.raises(RuntimeError, match=named):

@@ -11,6 +11,7 @@
 #include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/ThreadedIndex.h>
 
+#include <climits>
 #include <cmath>
 
 namespace faiss_bebr {
@@ -47,11 +48,15 @@ bool set_ivf_parameter(
     const std::string prefix = "quantizer_";
     if (name == "nprobe") {
         FAISS_THROW_IF_NOT_FMT(
-                val >= 1, "nprobe must be positive, got %g", val);
+                val >= 1 && val <= INT_MAX,
+                "nprobe must be in 1..%d, got %g",
+                INT_MAX,
+                val);
         ivf.nprobe = static_cast<size_t>(val);
     } else if (name == "max_codes") {
         FAISS_THROW_IF_NOT_FMT(val >= 0, "max_codes is negative: %g", val);
-        ivf.max_codes = std::isfinite(val) ? static_cast<size_t>(val) : 0;
+        // more than any index has is no limit, as infinity is in FAISS
+        ivf.max_codes = val < 1e18 ? static_cast<size_t>(val) : 0;
     } else if (name == "efSearch" || name == "efConstruction") {
         space.set_index_parameter(ivf.quantizer, name, val);
     } else if (name.compare(0, prefix.size(), prefix) == 0) {

@@ -82,8 +82,13 @@ void SDCQuantizer::train_range(size_t n, const float* x) {
     }
     FAISS_THROW_IF_NOT_MSG(sum > 0, "cannot train on zeros only");
     const double deviation = std::sqrt(sum / (double(n) * dim()));
-    range = static_cast<float>(
+    const auto trained = static_cast<float>(
             deviation * half_width[layout.nplanes() - 1] / 2);
+    FAISS_THROW_IF_NOT_FMT(
+            std::isnormal(trained),
+            "cannot train on values of deviation %g: too small or too large",
+            deviation);
+    range = trained;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include "codes/check_arguments.h"
 #include "indexes/BinaryBlock.h"
 #include "indexes/IndexBinaryIVFSDC.h"
+#include "indexes/ivf_entries.h"
 #include "indexes/list_scan.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
@@ -260,25 +261,14 @@ void IndexBinaryIVFSDC::reconstruct_n(idx_t i0, idx_t ni, uint8_t* recons)
         const {
     check_id_range(i0, ni, ntotal);
     check_ready();
-    std::vector<bool> is_found(ni);
-    for (size_t list_no = 0; list_no < nlist; list_no++) {
-        const size_t size = invlists->list_size(list_no);
-        const InvertedLists::ScopedIds ids(invlists, list_no);
-        for (size_t offset = 0; offset < size; offset++) {
-            // not ids[offset] - i0 first, which may overflow
-            if (ids[offset] >= i0 && ids[offset] - i0 < ni) {
-                const idx_t i = ids[offset] - i0;
-                is_found[i] = true;
-                reconstruct_from_offset(
-                        list_no, offset, recons + i * code_size);
-            }
-        }
+    std::vector<idx_t> places(ni, -1);
+    find_places(*invlists, i0, places);
+    for (idx_t i = 0; i < ni; i++) {
+        reconstruct_from_offset(
+                faiss::lo_listno(places[i]),
+                faiss::lo_offset(places[i]),
+                recons + i * code_size);
     }
-    const auto missing = std::find(is_found.begin(), is_found.end(), false);
-    FAISS_THROW_IF_NOT_FMT(
-            missing == is_found.end(),
-            "id %zd is not in the index",
-            size_t(i0 + (missing - is_found.begin())));
 }
 
 void IndexBinaryIVFSDC::reconstruct_from_offset(

@@ -97,6 +97,9 @@ ScanTask<int32_t> make_task(
         idx_t nq,
         const IndexBinarySDC& index,
         const faiss::SearchParameters* params) {
+    FAISS_THROW_IF_NOT_MSG(
+            !params || typeid(*params) == typeid(faiss::SearchParameters),
+            "IndexBinarySDC takes SearchParameters, not those of other types");
     const faiss::IDSelector* sel = params ? params->sel : nullptr;
     return {size_t(nq),
             index.ntotal,

@@ -1,20 +1,15 @@
 #include "indexes/IndexIVFSDC.h"
 
 #include "codes/check_arguments.h"
-#include "indexes/ivf_entries.h"
 #include "indexes/parallel_for.h"
 #include "transform/BinarizerTransform.h"
 
 #include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
-#include <typeinfo>
 
 namespace faiss_bebr {
-
-using faiss::InvertedLists;
 
 namespace {
 
@@ -266,130 +261,6 @@ void IndexIVFSDC::sa_decode(idx_t n, const uint8_t* bytes, float* x) const {
     std::vector<uint8_t> codes(n * code_size);
     split_list_nos(n, bytes, list_nos.data(), codes.data());
     decode_vectors(n, codes.data(), list_nos.data(), x);
-}
-
-void IndexIVFSDC::add_with_ids(idx_t n, const float* x, const idx_t* xids) {
-    check_ready();
-    check_finite(n, d, x);
-    IndexIVF::add_with_ids(n, x, xids);
-}
-
-void IndexIVFSDC::add_core(
-        idx_t n,
-        const float* x,
-        const idx_t* xids,
-        const idx_t* precomputed_idx,
-        void* inverted_list_context) {
-    check_ready();
-    std::vector<uint8_t> codes(n * code_size);
-    encode_vectors(n, x, precomputed_idx, codes.data());
-    add_entries(
-            *invlists,
-            direct_map,
-            ntotal,
-            n,
-            precomputed_idx,
-            xids,
-            codes.data(),
-            inverted_list_context);
-    ntotal += n;
-    if (verbose) {
-        std::printf("    added %zd vectors\n", size_t(n));
-        std::fflush(stdout);
-    }
-}
-
-void IndexIVFSDC::add_sa_codes(
-        idx_t n,
-        const uint8_t* codes,
-        const idx_t* xids) {
-    check_ready();
-    std::vector<idx_t> list_nos(n);
-    std::vector<uint8_t> bare(n * code_size);
-    split_list_nos(n, codes, list_nos.data(), bare.data());
-    add_entries(
-            *invlists,
-            direct_map,
-            ntotal,
-            n,
-            list_nos.data(),
-            xids,
-            bare.data());
-    ntotal += n;
-}
-
-void IndexIVFSDC::reset() {
-    FAISS_THROW_IF_NOT_MSG(invlists, "the index has no inverted lists");
-    IndexIVF::reset();
-}
-
-size_t IndexIVFSDC::remove_ids(const faiss::IDSelector& sel) {
-    check_ready();
-    const size_t nremove = remove_entries(*invlists, direct_map, sel);
-    ntotal -= nremove;
-    return nremove;
-}
-
-void IndexIVFSDC::update_vectors(int nv, const idx_t* idx, const float* v) {
-    check_ready();
-    FAISS_THROW_IF_NOT_MSG(
-            !direct_map.no(), "updating vectors needs a direct map");
-    for (int i = 0; i < nv; i++) {
-        direct_map.get(idx[i]); // throws for an id that is not there
-    }
-    check_finite(nv, d, v);
-    std::vector<idx_t> list_nos(nv);
-    quantizer->assign(nv, v, list_nos.data());
-    check_list_nos(nv, list_nos.data(), 0);
-    std::vector<uint8_t> codes(nv * code_size);
-    encode_vectors(nv, v, list_nos.data(), codes.data());
-    update_entries(
-            *invlists, direct_map, nv, idx, list_nos.data(), codes.data());
-}
-
-void IndexIVFSDC::check_codec(const faiss::Index& otherIndex) const {
-    const auto* other = dynamic_cast<const IndexIVFSDC*>(&otherIndex);
-    FAISS_THROW_IF_NOT_MSG(
-            other && typeid(*this) == typeid(*other),
-            "the other index must be of the same type");
-    FAISS_THROW_IF_NOT_MSG(other != this, "the other index is this one");
-    sdc.check_compatible(other->sdc);
-    FAISS_THROW_IF_NOT_MSG(
-            by_residual == other->by_residual,
-            "one index has codes of residuals, the other has not");
-}
-
-void IndexIVFSDC::check_compatible_for_merge(
-        const faiss::Index& otherIndex) const {
-    check_codec(otherIndex);
-    check_ready();
-    static_cast<const IndexIVFSDC&>(otherIndex).check_ready();
-    IndexIVF::check_compatible_for_merge(otherIndex);
-}
-
-void IndexIVFSDC::merge_from(faiss::Index& otherIndex, idx_t add_id) {
-    check_compatible_for_merge(otherIndex);
-    auto& other = static_cast<IndexIVFSDC&>(otherIndex);
-    move_entries(*invlists, *other.invlists, add_id);
-    ntotal += other.ntotal;
-    other.ntotal = 0;
-}
-
-void IndexIVFSDC::copy_subset_to(
-        faiss::IndexIVF& other,
-        InvertedLists::subset_type_t subset_type,
-        idx_t a1,
-        idx_t a2) const {
-    check_codec(other);
-    check_ready();
-    static_cast<const IndexIVFSDC&>(other).check_ready();
-    FAISS_THROW_IF_NOT_MSG(
-            other.direct_map.no(), "the other index has a direct map");
-    const bool divides = subset_type == InvertedLists::SUBSET_TYPE_ID_MOD ||
-            subset_type == InvertedLists::SUBSET_TYPE_INVLIST_FRACTION;
-    FAISS_THROW_IF_NOT_FMT(
-            !divides || a1 > 0, "a1 must be positive, got %zd", size_t(a1));
-    IndexIVF::copy_subset_to(other, subset_type, a1, a2);
 }
 
 } // namespace faiss_bebr

@@ -3,6 +3,7 @@
 #include "codes/check_arguments.h"
 #include "indexes/IVFSDCScanner.h"
 #include "indexes/IndexIVFSDC.h"
+#include "indexes/ivf_entries.h"
 #include "indexes/parallel_for.h"
 #include "indexes/sdc_queries.h"
 
@@ -11,7 +12,6 @@
 #include <faiss/impl/IDSelector.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <typeinfo>
@@ -24,6 +24,15 @@ using faiss::SearchParameters;
 using faiss::SearchParametersIVF;
 
 namespace {
+
+void check_ivf_parameters(const SearchParametersIVF* params, bool store_pairs) {
+    FAISS_THROW_IF_NOT_MSG(
+            !params || params->max_lists_num == 0,
+            "max_lists_num is for FastScan indexes only");
+    FAISS_THROW_IF_NOT_MSG(
+            !(store_pairs && params && params->sel),
+            "selector and store_pairs cannot be combined");
+}
 
 /** Parameters as FAISS's searches take them, checked.
  * @param own  what is returned if params are not of that class
@@ -40,9 +49,7 @@ const SearchParametersIVF* get_ivf_parameters(
         return nullptr;
     }
     if (ivf) {
-        FAISS_THROW_IF_NOT_MSG(
-                ivf->max_lists_num == 0,
-                "max_lists_num is for FastScan indexes only");
+        check_ivf_parameters(ivf, false);
         return ivf;
     }
     FAISS_THROW_IF_NOT_MSG(
@@ -156,9 +163,7 @@ void IndexIVFSDC::search_preassigned(
         const faiss::IVFSearchParameters* params,
         faiss::IndexIVFStats* stats) const {
     check_search(n, x);
-    FAISS_THROW_IF_NOT_MSG(
-            !(store_pairs && params && params->sel),
-            "selector and store_pairs cannot be combined");
+    check_ivf_parameters(params, store_pairs);
     const int mode = parallel_mode & ~PARALLEL_MODE_NO_HEAP_INIT;
     FAISS_THROW_IF_NOT_FMT(
             mode == parallel_mode || mode == 0 || mode == 3,
@@ -189,9 +194,7 @@ void IndexIVFSDC::range_search_preassigned(
         faiss::IndexIVFStats* stats) const {
     check_search(nx, x);
     FAISS_THROW_IF_NOT_MSG(!std::isnan(radius), "radius is NaN");
-    FAISS_THROW_IF_NOT_MSG(
-            !(store_pairs && params && params->sel),
-            "selector and store_pairs cannot be combined");
+    check_ivf_parameters(params, store_pairs);
     IndexIVF::range_search_preassigned(
             nx,
             x,
@@ -302,21 +305,14 @@ void IndexIVFSDC::reconstruct_from_offset(
 void IndexIVFSDC::reconstruct_n(idx_t i0, idx_t ni, float* recons) const {
     check_ready();
     check_id_range(i0, ni, ntotal);
-    std::vector<std::atomic<bool>> found(ni);
-    parallel_for(nlist, 2, [&](idx_t list_no) {
-        const size_t size = invlists->list_size(list_no);
-        const faiss::InvertedLists::ScopedIds ids(invlists, list_no);
-        for (size_t offset = 0; offset < size; offset++) {
-            const idx_t i = ids[offset] - i0;
-            if (i >= 0 && i < ni && !found[i].exchange(true)) {
-                reconstruct_from_offset(list_no, offset, recons + i * d);
-            }
-        }
+    std::vector<idx_t> places(ni, -1);
+    find_places(*invlists, i0, places);
+    parallel_for(ni, 1000, [&](idx_t i) {
+        reconstruct_from_offset(
+                faiss::lo_listno(places[i]),
+                faiss::lo_offset(places[i]),
+                recons + i * d);
     });
-    for (idx_t i = 0; i < ni; i++) {
-        FAISS_THROW_IF_NOT_FMT(
-                found[i], "id %zd is not in the index", size_t(i0 + i));
-    }
 }
 
 } // namespace faiss_bebr

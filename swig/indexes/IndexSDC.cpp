@@ -261,6 +261,7 @@ void IndexSDC::search1(
         faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
     const faiss::IDSelector* sel = get_parameters(*this, params).sel;
+    check_queries(sdc, 1, x); // the computer has no errors
     SDCDistanceComputer computer(sdc, codes.data());
     computer.set_query(x);
     for (idx_t i = 0; i < ntotal; i++) {

@@ -17,10 +17,6 @@ namespace faiss_bebr {
 
 namespace {
 
-/// below this many queries a thread, documents are shared out instead: a
-/// block is then unpacked once and not once a thread
-constexpr size_t kMinQueriesPerThread = 32;
-
 /// the k best of the documents seen, by (key, id)
 template <class Key>
 struct TopK : BestEntries<std::pair<Key, idx_t>> {

@@ -2,6 +2,7 @@
 
 #include "indexes/parallel_for.h"
 
+#include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/IDSelector.h>
 
 #include <algorithm>
@@ -28,9 +29,18 @@ struct Appending {
         }
     }
 
-    /// @param append  adds what belongs to list_nos[i]; called in parallel
+    /// @param append  adds what belongs to list_nos[i]; may be called in
+    ///                parallel
     template <class Append>
     void run(const Append& append) {
+        if (!dynamic_cast<faiss::ArrayInvertedLists*>(&lists)) {
+            // lists on disk that could not grow keep their locks, for which
+            // other threads or an undo would wait for ever
+            for (size_t i = 0; i < list_nos.size(); i++) {
+                append(i);
+            }
+            return;
+        }
         try {
             parallel_for(list_nos.size(), 100, append);
         } catch (...) {
@@ -127,6 +137,29 @@ void add_places(
     }
 }
 
+/// where the map says that an entry is; throws if the lists have no such place
+idx_t get_place(const InvertedLists& lists, const DirectMap& map, idx_t id) {
+    const idx_t place = map.get(id);
+    const size_t list_no = faiss::lo_listno(place);
+    FAISS_THROW_IF_NOT_FMT(
+            list_no < lists.nlist &&
+                    faiss::lo_offset(place) < lists.list_size(list_no),
+            "the direct map is not that of the lists, which have no id %zd",
+            size_t(id));
+    return place;
+}
+
+/// before anything changes
+void check_places(
+        const InvertedLists& lists,
+        const DirectMap& map,
+        size_t n,
+        const idx_t* ids) {
+    for (size_t i = 0; i < n; i++) {
+        get_place(lists, map, ids[i]);
+    }
+}
+
 void set_place(DirectMap& map, idx_t id, idx_t place) {
     if (map.type == DirectMap::Array) {
         map.array[id] = place;
@@ -135,18 +168,53 @@ void set_place(DirectMap& map, idx_t id, idx_t place) {
     }
 }
 
-/// the last entry of the list takes the place
-void remove_at(InvertedLists& lists, DirectMap& map, idx_t place) {
+/// Remove the entry of an id; the last one of the list takes its place.
+void remove_at(InvertedLists& lists, DirectMap& map, idx_t id, idx_t place) {
     const size_t list_no = faiss::lo_listno(place);
     const size_t offset = faiss::lo_offset(place);
     const size_t last = lists.list_size(list_no) - 1;
+    const idx_t last_id = lists.get_single_id(list_no, last);
+    FAISS_THROW_IF_NOT_FMT(
+            map.type != DirectMap::Array ||
+                    (last_id >= 0 && size_t(last_id) < map.array.size()),
+            "the direct map is not that of the lists, which have id %zd",
+            size_t(last_id));
     if (offset != last) {
-        const idx_t last_id = lists.get_single_id(list_no, last);
         const InvertedLists::ScopedCodes code(&lists, list_no, last);
         lists.update_entry(list_no, offset, last_id, code.codes);
-        set_place(map, last_id, place);
     }
     lists.resize(list_no, last);
+    // the map last, as read-only lists throw
+    if (map.type == DirectMap::Hashtable) {
+        map.hashtable.erase(id);
+    }
+    if (offset != last) {
+        set_place(map, last_id, place);
+    }
+}
+
+/// as DirectMap::remove_ids, which forgets an id before its list may throw
+size_t remove_from_hashtable(
+        InvertedLists& lists,
+        DirectMap& map,
+        const faiss::IDSelectorArray& sel) {
+    std::vector<idx_t> present;
+    for (size_t i = 0; i < sel.n; i++) {
+        if (map.hashtable.count(sel.ids[i]) > 0) {
+            present.push_back(sel.ids[i]);
+        }
+    }
+    check_places(lists, map, present.size(), present.data());
+    size_t nremove = 0;
+    for (idx_t id : present) {
+        // an id may be given twice
+        const auto found = map.hashtable.find(id);
+        if (found != map.hashtable.end()) {
+            remove_at(lists, map, id, found->second);
+            nremove++;
+        }
+    }
+    return nremove;
 }
 
 std::vector<bool> find_members(
@@ -227,6 +295,7 @@ void update_entries(
         const idx_t* ids,
         const idx_t* list_nos,
         const uint8_t* codes) {
+    check_places(lists, map, n, ids);
     for (size_t i = 0; i < n; i++) {
         const uint8_t* code = codes + i * lists.code_size;
         const idx_t place = map.get(ids[i]);
@@ -237,7 +306,7 @@ void update_entries(
         }
         // first where it goes to: that may fail
         const size_t offset = lists.add_entry(list_nos[i], ids[i], code);
-        remove_at(lists, map, place);
+        remove_at(lists, map, ids[i], place);
         set_place(map, ids[i], faiss::lo_build(list_nos[i], offset));
     }
 }
@@ -246,8 +315,15 @@ size_t remove_entries(
         InvertedLists& lists,
         DirectMap& map,
         const faiss::IDSelector& sel) {
-    if (!map.no()) {
-        return map.remove_ids(sel, &lists);
+    FAISS_THROW_IF_NOT_MSG(
+            map.type != DirectMap::Array,
+            "remove not supported with an array as direct map");
+    if (map.type == DirectMap::Hashtable) {
+        const auto* array = dynamic_cast<const faiss::IDSelectorArray*>(&sel);
+        FAISS_THROW_IF_NOT_MSG(
+                array,
+                "remove with a hashtable works only with IDSelectorArray");
+        return remove_from_hashtable(lists, map, *array);
     }
     std::vector<std::vector<bool>> leaves(lists.nlist);
     // by this thread, as the exception of a selector in Python stays in its own
@@ -265,7 +341,30 @@ size_t remove_entries(
     return nremove;
 }
 
+void find_places(
+        const InvertedLists& lists,
+        idx_t i0,
+        std::vector<idx_t>& places) {
+    const idx_t n = places.size();
+    for (size_t list_no = 0; list_no < lists.nlist; list_no++) {
+        const size_t size = lists.list_size(list_no);
+        const InvertedLists::ScopedIds ids(&lists, list_no);
+        for (size_t offset = 0; offset < size; offset++) {
+            // not ids[offset] - i0 first, which may overflow
+            if (ids[offset] >= i0 && ids[offset] - i0 < n) {
+                places[ids[offset] - i0] = faiss::lo_build(list_no, offset);
+            }
+        }
+    }
+    const auto missing = std::find(places.begin(), places.end(), idx_t(-1));
+    FAISS_THROW_IF_NOT_FMT(
+            missing == places.end(),
+            "id %zd is not in the index",
+            size_t(i0 + (missing - places.begin())));
+}
+
 void move_entries(InvertedLists& to, InvertedLists& from, idx_t add_id) {
+    FAISS_THROW_IF_NOT_MSG(&to != &from, "the indexes share inverted lists");
     std::vector<size_t> list_nos;
     for (size_t i = 0; i < from.nlist; i++) {
         if (from.list_size(i) > 0) {

@@ -5,15 +5,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace faiss_bebr {
 
 using faiss::idx_t;
 
 // Changes of inverted lists together with their direct map. When lists are
-// read-only, a disk is full or a selector in Python raises, adding, removing
+// read-only, memory is short or a selector in Python raises, adding, removing
 // and moving throw and leave all as it was. FAISS's own functions would end the
-// process then, as they write in parallel regions.
+// process then, as they write in parallel regions. Lists on disk whose file
+// cannot grow make them throw, too, but have lost their memory in libfaiss.
 
 /** Add entries to the lists.
  * @param ntotal    ids without xids are ntotal, ntotal + 1, ...
@@ -33,7 +35,8 @@ void add_entries(
         void* context = nullptr);
 
 /** Give entries other codes, in the same or in other lists.
- * @param ids       size n, all of them in the map
+ * @param ids       size n; throws before anything changes if one of them is
+ *                  not in the map
  * @param list_nos  size n, in 0 .. lists.nlist - 1
  * @param codes     size n * lists.code_size
  */
@@ -45,14 +48,23 @@ void update_entries(
         const idx_t* list_nos,
         const uint8_t* codes);
 
-/** Remove entries. Those that stay keep their order if there is no map; with
- * one, see DirectMap::remove_ids.
+/** Remove entries. Those that stay keep their order if there is no map. With
+ * a hashtable it takes an IDSelectorArray only, with an array nothing.
  * @return  how many are gone
  */
 size_t remove_entries(
         faiss::InvertedLists& lists,
         faiss::DirectMap& map,
         const faiss::IDSelector& sel);
+
+/** Where the ids i0, i0 + 1, ... are; throws if one of them is nowhere.
+ * @param places  as many as there are ids, all of them -1; those of lo_build,
+ *                the last one for an id that is there more than once
+ */
+void find_places(
+        const faiss::InvertedLists& lists,
+        idx_t i0,
+        std::vector<idx_t>& places);
 
 /// Move all entries to the ends of the same lists of `to`, with add_id added
 /// to their ids.

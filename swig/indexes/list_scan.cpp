@@ -22,9 +22,6 @@ using faiss::InvertedLists;
 
 namespace {
 
-/// below this many queries a thread, the lists are shared out instead
-constexpr size_t kMinQueriesPerThread = 32;
-
 struct Entry {
     int32_t key;
     idx_t id;

@@ -11,6 +11,10 @@
 
 namespace faiss_bebr {
 
+/// below this many queries a thread, documents are shared out instead: a
+/// block is then unpacked once and not once a thread
+constexpr size_t kMinQueriesPerThread = 32;
+
 /// Stops all threads of a scan when the user wants it.
 struct ScanInterrupt {
     std::atomic<bool> happened{false};

@@ -49,14 +49,18 @@ void rescore(
             rows.data(),
             n,
             dots.data());
-    std::vector<std::pair<float, idx_t>> entries(n);
+    constexpr float worst = std::numeric_limits<float>::max();
+    std::vector<std::pair<float, idx_t>> entries;
+    entries.reserve(n);
     for (size_t j = 0; j < n; j++) {
         const float key = queries.get_key(sdc, kernels, q, dots[j], rows[j]);
-        entries[j] = {key, candidates[j]};
+        if (key < worst) { // as a scan finds them: not infinite, not NaN
+            entries.emplace_back(key, candidates[j]);
+        }
     }
-    const size_t nbest = std::min<size_t>(k, n);
+    const size_t nbest = std::min<size_t>(k, entries.size());
     std::partial_sort(entries.begin(), entries.begin() + nbest, entries.end());
-    std::fill(keys, keys + k, std::numeric_limits<float>::max());
+    std::fill(keys, keys + k, worst);
     std::fill(ids, ids + k, idx_t(-1));
     for (size_t j = 0; j < nbest; j++) {
         keys[j] = entries[j].first;

@@ -59,8 +59,8 @@ IndexMappedVectors* read_IndexMappedVectors(IOReader* f, int io_flags) {
     const auto n = read_number<idx_t>(*f);
     const auto d = read_number_in<int32_t>(*f, "d", 1, 1 << 20);
     const bool is_float32 = read_bool(*f, "the type of numbers");
-    const auto metric =
-            static_cast<faiss::MetricType>(read_number<int32_t>(*f));
+    const auto metric = static_cast<faiss::MetricType>(read_number_in<int32_t>(
+            *f, "the metric", faiss::METRIC_INNER_PRODUCT, faiss::METRIC_L2));
     return new IndexMappedVectors(
             path.c_str(),
             offset,

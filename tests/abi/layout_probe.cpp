@@ -215,6 +215,10 @@ struct IDSelector : faiss::IDSelector {
     }
 };
 
+struct IDSelectorArray : faiss::IDSelectorArray {
+    IDSelectorArray() : faiss::IDSelectorArray(0, nullptr) {}
+};
+
 struct InterruptCallback : faiss::InterruptCallback {
     bool want_interrupt() override {
         return false;
@@ -302,6 +306,7 @@ void write_tables() {
             SearchParametersPreTransform,
             IndexRefineSearchParameters,
             IDSelector,
+            IDSelectorArray,
             InterruptCallback,
             MaybeOwnedVectorOwner,
             FaissException,

@@ -190,6 +190,17 @@ static void check_search1(
     }
 }
 
+TEST(search1_refuses_what_search_refuses) {
+    const IndexSDC index = make_index({24, 24}, faiss::METRIC_L2, 9);
+    std::vector<float> x(24, 1.0f);
+    CollectingHandler handler;
+    x[5] = NAN;
+    CHECK_THROWS(index.search1(x.data(), handler));
+    x[5] = INFINITY;
+    CHECK_THROWS(index.search1(x.data(), handler));
+    CHECK(handler.found.empty());
+}
+
 static void check_distance_computer(
         const IndexSDC& index,
         const std::vector<float>& x,

@@ -179,6 +179,24 @@ TEST(extreme_queries) {
     }
 }
 
+// A norm that only overflows with all planes: one pass leaves such documents
+// out.
+TEST(distances_that_overflow_in_the_second_pass) {
+    IndexSDC index({24, 24}, METRIC_L2);
+    index.set_query_map(
+            std::vector<float>(24, 2e36f), std::vector<float>(24, 0.0f));
+    std::vector<float> x(20 * 24, 1.9f);            // V = 3 in all dimensions
+    std::fill(x.begin(), x.begin() + 2 * 24, 0.4f); // and V = 1
+    index.add(20, x.data());
+    const std::vector<float> query(24, 1e-18f);
+    const Results all = test::run_search<float>(index, query, 1, 20);
+    SearchParametersSDC params;
+    params.k_factor = 2;
+    const Results found = search(index, query, 6, params);
+    check_results(index, all, found, 2);
+    CHECK_EQUAL(all[0][2].second, idx_t(-1));
+}
+
 struct OtherParameters : faiss::SearchParameters {};
 
 TEST(impossible_parameters_are_refused) {

@@ -21,17 +21,7 @@ _SIGNATURES = (
     (b"%PDF", "a PDF file"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
-_TRANSFORMS: tuple[bytes, ...] = (
-    b"rrot",
-    b"PCAm",
-    b"PcAm",
-    b"Pcam",
-    b"LTra",
-    b"Viq",
-    b"RmDT",
-    b"VNrm",
-)
-_TRANSFORMS += (b"VCnt", b"HRot")
+_TRANSFORMS = tuple(b"rrot PCAm PcAm Pcam LTra Viq RmDT VNrm VCnt HRot".split())
 
 
 def _begins(start: bytes, signature: bytes) -> bool:

@@ -61,6 +61,7 @@
 %include "io/consistency.h"
 namespace faiss_bebr {
 bool is_plausible_nlist(size_t nlist, faiss::idx_t ncentroids);
+uint64_t empty_lists_bytes(uint64_t nlist);
 }
 
 %inline %{

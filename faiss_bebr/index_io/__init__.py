@@ -24,7 +24,7 @@ from faiss_bebr.index_io.files import (
 )
 from faiss_bebr.index_io.finish import finish
 from faiss_bebr.index_io.foreign import describe
-from faiss_bebr.index_io.limits import reading_anything
+from faiss_bebr.index_io.limits import count_unwritten_bytes, reading_anything
 from faiss_bebr.index_io.nodes import OWN_TYPES, read_node, write_node
 from faiss_bebr.index_io.pickling import add_pickling
 
@@ -58,7 +58,7 @@ def _write(obj: Any, domain: Domain, f: Any, io_flags: int) -> None:
         write_fields(writer, domain.tag)
         write_node(obj, writer, io_flags)
 
-    write_payload(f, write)
+    write_payload(f, write, count_unwritten_bytes(domain.downcast(obj)))
 
 
 def _write_stock(obj: Any, domain: Domain, f: Any, io_flags: int) -> None:
@@ -74,7 +74,12 @@ def _read(domain: Domain, f: Any, io_flags: int) -> Any:
     with open_source(f, io_flags) as source:
         if not source.is_ours:
             return _read_stock(domain, source, io_flags)
-        return _read_payload(domain, source.reader, io_flags)
+        try:
+            return _read_payload(domain, source.reader, io_flags)
+        except UnicodeDecodeError as error:
+            # a message that names a file as the bytes that its name is
+            message = error.object.decode(errors="replace")
+            raise RuntimeError(message) from None
 
 
 def _read_stock(domain: Domain, source: Source, io_flags: int) -> Any:
@@ -83,7 +88,8 @@ def _read_stock(domain: Domain, source: Source, io_flags: int) -> Any:
             return domain.native_read(source.reader, io_flags)
         except RuntimeError as error:
             description = describe(source.start)
-            if description is None or domain.read_function in description:
+            reads = f"which {domain.read_function} reads"
+            if description is None or reads in description:
                 raise
             name = source.name or "the index file"
             raise RuntimeError(
@@ -145,7 +151,8 @@ def read_index(f: Any, io_flags: int = 0) -> faiss.Index:
     io_flags : int
         See `faiss.read_index`. `IO_FLAG_MMAP` maps inverted lists and the codes
         of flat indexes, `IO_FLAG_MMAP_IFC` the latter only; both need a path.
-        What is mapped cannot be changed, and its checksums are not looked at.
+        What is mapped cannot be changed, and its checksums are not looked at;
+        of lists the ids are, if an index around them takes them as places.
 
     Raises
     ------

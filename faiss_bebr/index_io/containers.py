@@ -27,6 +27,8 @@ _ATTRIBUTES = (
     "vt",
 )
 _FAMILIES = (faiss.Index, faiss.IndexBinary, faiss.VectorTransform)
+# that could be of other classes
+_HOLD_NOTHING = (faiss.VectorTransform, faiss.IndexBinaryMultiHash)
 SHARDS = (faiss.IndexShards, faiss.IndexBinaryShards)
 REPLICAS = (faiss.IndexReplicas, faiss.IndexBinaryReplicas)
 INVERTED_FILES = (faiss.IndexIVF, faiss.IndexBinaryIVF, own.IndexBinaryIVFSDC)
@@ -54,7 +56,7 @@ def children(container: Any) -> list[Part]:
         found = [(f"at({i})", container.at(i)) for i in range(container.count())]
     elif isinstance(container, faiss.Index2Layer):
         found = [("q1.quantizer", container.q1.quantizer)]
-    elif not isinstance(container, faiss.VectorTransform):
+    elif not isinstance(container, _HOLD_NOTHING):
         if isinstance(container, faiss.IndexPreTransform):
             chain = container.chain
             found = [(f"chain[{i}]", chain.at(i)) for i in range(chain.size())]

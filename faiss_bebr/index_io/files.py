@@ -133,7 +133,9 @@ def _sync_folder(folder: str) -> None:
             os.close(fd)
 
 
-def write_payload(target: Any, write: Callable[[Any], None]) -> None:
+def write_payload(
+    target: Any, write: Callable[[Any], None], unwritten_bytes: int
+) -> None:
     """Write a file whose payload `write` makes; it is called twice.
 
     Parameters
@@ -141,9 +143,21 @@ def write_payload(target: Any, write: Callable[[Any], None]) -> None:
     target : path, binary file object or IOWriter
     write : callable
         Writes to the IOWriter that it is given.
+    unwritten_bytes : int
+        Bytes of memory that what is written takes beside its payload.
+
+    Raises
+    ------
+    RuntimeError
+        If these are too many for the payload, which nobody could read then.
     """
     summary = own.PayloadSummary()
     write(summary)
+    if unwritten_bytes > own.max_unwritten_bytes(summary.size):
+        raise RuntimeError(
+            f"cannot write an index of {unwritten_bytes} bytes of empty lists and "
+            f"tables, and {summary.size} of other things: add vectors before"
+        )
     with open_writer(target) as writer:
         payload = own.PayloadWriter(writer, summary)
         write(payload)

@@ -9,6 +9,7 @@ import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.fields import read_numbers, write_fields
+from faiss_bebr.index_io.stock_checks import check_codec_metric
 
 # what has no other state than its codes
 _QUANTIZER_TYPES = (
@@ -25,6 +26,8 @@ _CLASSES = (
     (faiss.IndexScalarQuantizer, None),
 )
 FLOAT_CLASSES = tuple(the_class for the_class, _ in _CLASSES[:3])
+
+_METRICS = {value for name, value in vars(faiss).items() if name.startswith("METRIC_")}
 
 _HEADER = "<Biifi"
 
@@ -57,11 +60,12 @@ def read_flat(reader: Any) -> faiss.IndexFlatCodes:
     if number >= len(_CLASSES) or not 1 <= d <= 1 << 20:
         raise RuntimeError("the index file is corrupted: an impossible flat index")
     the_class, metric_of_class = _CLASSES[number]
-    if metric_of_class is not None and metric != metric_of_class:
+    if metric not in (_METRICS if metric_of_class is None else [metric_of_class]):
         raise RuntimeError(f"the index file is corrupted: metric {metric}")
     if the_class is faiss.IndexScalarQuantizer:
         if qtype not in _QUANTIZER_TYPES:
             raise RuntimeError(f"the index file has a scalar quantizer {qtype}")
+        check_codec_metric(metric)
         index = the_class(d, qtype, metric)
     else:
         index = the_class(d, metric) if metric_of_class is None else the_class(d)

@@ -20,7 +20,13 @@ _SIGNATURES = (
     (b"PAR1", "a Parquet file"),
     (b"%PDF", "a PDF file"),
 )
-_TRANSFORMS = (b"rrot", b"PCAm", b"PcAm", b"Pcam", b"LTra", b"Viq", b"RmDT", b"VNrm")
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
+_TRANSFORMS = tuple(b"rrot PCAm PcAm Pcam LTra Viq RmDT VNrm VCnt HRot".split())
+
+
+def _begins(start: bytes, signature: bytes) -> bool:
+    """Whether they agree, as far as `start` goes."""
+    return start.startswith(signature[: max(len(start), 4)])
 
 
 def describe(start: bytes) -> str | None:
@@ -33,20 +39,22 @@ def describe(start: bytes) -> str | None:
     """
     if not start:
         return "empty"
+    if not start.strip(b"\0"):
+        return "zeros"
     for signature, description in _SIGNATURES:
-        if start.startswith(signature[: max(len(start), 4)]):
+        if _begins(start, signature):
             return description
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head")):
+    if any(_begins(text, tag) for tag in _PAGES):
         return "an HTML or XML page"
     if text.startswith((b"{", b"[")):
         return "JSON text"
+    if start[8:10] == b'{"':  # after the length of that
+        return "tensors as safetensors files have"
     if start.startswith(b"IB"):
         return "a binary index of FAISS, which read_index_binary reads"
-    if start.startswith(_TRANSFORMS + (b"VCnt", b"HRot")):
+    if start.startswith(_TRANSFORMS):
         return "a vector transform of FAISS, which read_VectorTransform reads"
     if start.startswith(b"I"):
         return "an index of FAISS, which read_index reads"
-    if not start.strip(b"\0"):
-        return "zeros"
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from typing import Any
 
@@ -80,31 +79,92 @@ def check_lists(index: Any) -> None:
         if index.ntotal:
             raise RuntimeError("the index file is corrupted: vectors without lists")
         return
+    if isinstance(lists, faiss.BlockInvertedLists):
+        _check_blocks(lists, index)
+    elif lists.code_size != index.code_size:  # FAISS takes SIZE_MAX for any size
+        raise RuntimeError(
+            "the index file is corrupted: lists of codes of "
+            f"{lists.code_size} bytes in an index of {index.code_size}"
+        )
+    is_own = isinstance(index, _OWN_INVERTED_FILES)
     if isinstance(lists, faiss.OnDiskInvertedLists):
-        _check_on_disk(lists)
-    if isinstance(index, _OWN_INVERTED_FILES):
+        _check_on_disk(lists, is_own)
+    if is_own:
         own.check_lists(lists, index.ntotal)
     own.check_direct_map(index.direct_map, lists, index.ntotal)
 
 
-def _check_on_disk(lists: faiss.OnDiskInvertedLists) -> None:
-    """Whether lists are where their file is. FAISS checks those that it maps in
-    an index file."""
+def _check_blocks(lists: faiss.BlockInvertedLists, index: Any) -> None:
+    found = lists.n_per_block, lists.block_size
+    expected = None
+    if isinstance(index, faiss.IndexIVF):
+        packer = index.get_CodePacker()
+        expected = packer.nvec, packer.block_size
+    if found != expected:
+        raise RuntimeError(
+            f"the index file is corrupted: lists of blocks of {found} vectors and "
+            f"bytes in an index of {expected}"
+        )
+
+
+def _check_on_disk(lists: faiss.OnDiskInvertedLists, is_own: bool) -> None:
+    """Whether lists, and the gaps for more, are where their file is. FAISS checks
+    those that it maps in an index file."""
     if lists.lists.size() != lists.nlist:
         raise RuntimeError("the index file is corrupted: too few or many lists")
     if not lists.filename or lists.ptr is None:
         return
     file_size = os.stat(lists.filename).st_size
-    address = int(lists.lists.data().this)
-    numbers = (ctypes.c_uint64 * (3 * lists.nlist)).from_address(address)
-    size, capacity, offset = np.frombuffer(numbers, np.uint64).reshape(-1, 3).T
-    # floats do not overflow, and are exact for sizes that files have
-    end = offset + capacity.astype(float) * (lists.code_size + 8)
+    (size, capacity, offset), gaps = _get_places(lists)
+    item_size = lists.code_size + 8
     if (
         lists.totsize > file_size
         or np.any(size > capacity)
-        or np.any(end > lists.totsize)
+        or _leads_out(offset, capacity, item_size, lists.totsize)
+        or _leads_out(gaps[0], gaps[1], 1, lists.totsize)
     ):
         raise RuntimeError(
             f"{lists.filename} has {file_size} bytes, its lists go beyond that"
         )
+    places = np.stack([offset, capacity * np.uint64(item_size)])
+    if _overlap(places):
+        raise RuntimeError(f"lists in {lists.filename} overlap")
+    if is_own and _overlap(np.concatenate([places, gaps], axis=1)):
+        # FAISS takes all for a gap when it has merged lists, and would write
+        # new vectors over others; its own inverted files, though, end the
+        # process where lists are read-only
+        lists.read_only = True
+
+
+def _get_places(lists: faiss.OnDiskInvertedLists) -> tuple[np.ndarray, np.ndarray]:
+    """Size, capacity and offset of lists, offset and capacity of gaps.
+
+    From the bytes that FAISS writes, as its Python module cannot look at gaps.
+    """
+    writer = faiss.VectorIOWriter()
+    faiss.write_InvertedLists(lists, writer)
+    data = faiss.vector_to_array(writer.data)
+    start = len(b"ilod") + 8 + 8 + 8
+    end = start + 24 * lists.nlist
+    places = data[start:end].view(np.uint64).reshape(-1, 3).T
+    (ngaps,) = data[end : end + 8].view(np.uint64)
+    gaps = data[end + 8 : end + 8 + 16 * int(ngaps)].view(np.uint64)
+    return places, gaps.reshape(-1, 2).T
+
+
+def _leads_out(
+    offset: np.ndarray, capacity: np.ndarray, item_size: int, end: int
+) -> bool:
+    """Whether places with any capacity go beyond the end."""
+    too_large = capacity > end // item_size
+    # does not overflow for others
+    too_far = offset > end - np.where(too_large, 0, capacity) * np.uint64(item_size)
+    return bool(np.any((too_large | too_far) & (capacity > 0)))
+
+
+def _overlap(places: np.ndarray) -> bool:
+    """Whether any of some places, as offsets and sizes, do."""
+    offset, size = places[:, places[1] > 0]
+    order = np.argsort(offset)
+    offset, size = offset[order], size[order]
+    return bool(np.any(offset[:-1] + size[:-1] > offset[1:]))

@@ -9,13 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import faiss
 
-# what small files may ask for: tables that FAISS computes, empty lists
-_LEAST_ARRAY_BYTES = 160 << 20
-_LEAST_COUNT = 1 << 20
+from faiss_bebr import swigfaiss_bebr as own
+from faiss_bebr.index_io.containers import INVERTED_FILES, walk
+
+# what small files may ask for: tables that FAISS computes, empty lists. FAISS
+# has up to two arrays that turn out to be missing.
+_LEAST_ARRAY_BYTES = 80 << 20
+_LEAST_COUNT = 1 << 18
 
 
 class _Limits(NamedTuple):
@@ -35,6 +39,40 @@ _before: tuple[int, int] = (0, 0)
 def _for_payload(nbytes: int) -> _Limits:
     # the smallest code of a centroid, which a list has, takes three bytes
     return _Limits(max(nbytes, _LEAST_ARRAY_BYTES), max(nbytes // 3, _LEAST_COUNT))
+
+
+def check_tables(quantizer: faiss.ResidualCoarseQuantizer) -> None:
+    """Whether FAISS, for which the number of centroids is no size of a file, may
+    make tables for so many when it reads them.
+
+    Raises
+    ------
+    RuntimeError
+        If it may not.
+    """
+    if quantizer.ntotal * quantizer.rq.M * 4 >= _LEAST_ARRAY_BYTES:
+        raise RuntimeError(
+            f"cannot write a ResidualCoarseQuantizer of {quantizer.ntotal} centroids "
+            "inside an index with types of faiss_bebr"
+        )
+
+
+def count_unwritten_bytes(obj: Any) -> int:
+    """Bytes of memory that an object takes, with all inside it, beside what is
+    written of it.
+
+    Parameters
+    ----------
+    obj : Index, IndexBinary or VectorTransform
+        As the class that it is.
+    """
+    nbytes = 0
+    for part in walk(obj):
+        if isinstance(part, INVERTED_FILES):
+            nbytes += own.empty_lists_bytes(part.nlist)
+        elif isinstance(part, faiss.ResidualCoarseQuantizer):
+            nbytes += 4 * part.ntotal  # norms of centroids
+    return nbytes
 
 
 def _apply() -> None:

@@ -60,7 +60,11 @@ from faiss_bebr.index_io.inverted_lists import (
     are_in_index_file,
     check_writable,
 )
-from faiss_bebr.index_io.limits import reading_payload
+from faiss_bebr.index_io.limits import (
+    check_tables,
+    count_unwritten_bytes,
+    reading_payload,
+)
 
 # of containers in containers; no real index has so many
 MAX_DEPTH = 32
@@ -187,9 +191,11 @@ def write_node(obj: Any, writer: Any, io_flags: int = 0) -> None:
 
 def _write_tree(obj: Any, domain: Domain, writer: Any, io_flags: int) -> None:
     copy = HollowCopy(obj, _has_own_node)
-    for index in walk(obj):
-        if isinstance(index, INVERTED_FILES) and not is_own(index):
-            check_writable(index)
+    for part in walk(obj):
+        if isinstance(part, INVERTED_FILES) and not is_own(part):
+            check_writable(part)
+        elif isinstance(part, faiss.ResidualCoarseQuantizer):
+            check_tables(part)
     parts = copy.parts
     if isinstance(obj, faiss.IndexHNSW) and io_flags & faiss.IO_FLAG_SKIP_STORAGE:
         parts = [part for part in parts if part.path.split(".")[0] != "storage"]
@@ -284,7 +290,10 @@ def _read_tree(
     nparts = read_numbers(reader, "<I")[0] if has_parts else 0
     parts = [_read_part(reader, io_flags, depth) for _ in range(nparts)]
     obj = _read_stock(reader, domain, io_flags)
-    put_parts(obj, parts)
+    try:
+        put_parts(obj, parts)
+    except ValueError as error:
+        raise RuntimeError(f"the index file is corrupted: {error}") from error
     return obj
 
 
@@ -302,6 +311,7 @@ def _read_stock(reader: Any, domain: Domain, io_flags: int) -> Any:
         obj = domain.native_read(source, io_flags)
     if obj is None or reader.tell() != end:
         raise RuntimeError("the index file is corrupted: a part of another size")
+    reader.take_unwritten(count_unwritten_bytes(domain.downcast(obj)))
     return obj
 
 

@@ -57,6 +57,21 @@ void check_lists(const InvertedLists* lists, idx_t ntotal) {
             "the index file is corrupted: ntotal is not that of the lists");
 }
 
+void check_ids(const InvertedLists* lists, idx_t n) {
+    for (size_t i = 0; i < lists->nlist; i++) {
+        const InvertedLists::ScopedIds ids(lists, i);
+        const idx_t* end = ids.ids + lists->list_size(i);
+        FAISS_THROW_IF_NOT_FMT(
+                std::all_of(
+                        ids.ids,
+                        end,
+                        [n](idx_t id) { return id >= 0 && id < n; }),
+                "the index file is corrupted: ids beyond %zd in list %zd",
+                size_t(n),
+                i);
+    }
+}
+
 void check_direct_map(
         const DirectMap* map,
         const InvertedLists* lists,
@@ -86,10 +101,12 @@ void check_graph(const HNSW* graph) {
     FAISS_THROW_IF_NOT_MSG(
             graph->offsets.back() == graph->neighbors.size(),
             "the index file is corrupted: neighbors of no vector");
+    const int entry_point = graph->entry_point;
     FAISS_THROW_IF_NOT_MSG(
-            graph->entry_point == -1 ||
-                    graph->max_level < graph->levels[graph->entry_point],
-            "the index file is corrupted: an entry point of a lower level");
+            ntotal == 0 ? entry_point == -1 && graph->max_level == -1
+                        : entry_point >= 0 && graph->max_level >= 0 &&
+                            graph->max_level < graph->levels[entry_point],
+            "the index file is corrupted: a graph without entry point");
     for (int i = 0; i < ntotal; i++) {
         for (int level = 0; level < graph->levels[i]; level++) {
             size_t begin, end;

@@ -12,6 +12,9 @@ namespace faiss_bebr {
 /// whether the lists of an inverted file have ntotal vectors
 void check_lists(const faiss::InvertedLists* lists, faiss::idx_t ntotal);
 
+/// whether all ids in lists are in 0 .. n - 1; reads those on disk
+void check_ids(const faiss::InvertedLists* lists, faiss::idx_t n);
+
 /** Whether all places of a direct map are in the lists.
  * @param ntotal  vectors of the index, a map has no more entries
  */

@@ -165,8 +165,16 @@ enum ListsKind : uint8_t { kNoLists, kArrays, kStockLists };
 } // namespace
 
 bool is_plausible_nlist(size_t nlist, idx_t ncentroids) {
-    constexpr size_t max_empty_lists = 1 << 20;
+    constexpr size_t max_empty_lists = 1 << 18;
     return nlist <= std::max<size_t>(max_empty_lists, ncentroids);
+}
+
+uint64_t empty_lists_bytes(uint64_t nlist) {
+    constexpr uint64_t list_bytes = sizeof(ArrayInvertedLists::codes[0]) +
+            sizeof(ArrayInvertedLists::ids[0]);
+    FAISS_THROW_IF_NOT_FMT(
+            nlist <= UINT64_MAX / list_bytes, "%zd lists", size_t(nlist));
+    return nlist * list_bytes;
 }
 
 void write_lists(
@@ -197,6 +205,9 @@ std::unique_ptr<InvertedLists> read_lists(
     const auto kind =
             read_number_in<uint8_t>(f, "the kind of lists", 0, kStockLists);
     std::unique_ptr<InvertedLists> lists;
+    if (kind == kArrays) {
+        get_payload(f).take_unwritten(empty_lists_bytes(sizes.nlist));
+    }
     if (kind == kArrays && !(io_flags & faiss::IO_FLAG_SKIP_IVF_DATA)) {
         lists = read_arrays(f, sizes.nlist, sizes.code_size);
     } else if (kind == kArrays) {

@@ -6,6 +6,7 @@
 #include <faiss/invlists/InvertedLists.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 namespace faiss_bebr {
@@ -22,6 +23,9 @@ struct ListSizes {
  * @param ncentroids  vectors in the quantizer; 0 before training
  */
 bool is_plausible_nlist(size_t nlist, faiss::idx_t ncentroids);
+
+/// of memory that empty lists take; throws if there cannot be so many
+uint64_t empty_lists_bytes(uint64_t nlist);
 
 /** Inverted lists in FAISS's bytes, and the direct map:
  *

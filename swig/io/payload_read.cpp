@@ -57,6 +57,12 @@ uint32_t add_to_crc(uint32_t crc, const T* values, size_t n) {
 
 } // namespace
 
+uint64_t max_unwritten_bytes(uint64_t payload_size) {
+    // an empty list takes 160 bytes, a centroid's code has three or more
+    constexpr uint64_t least = 256 << 20, ratio = 64;
+    return least + std::min(payload_size, UINT64_MAX / ratio / 2) * ratio;
+}
+
 void CheckedPayload::read_header(faiss::IOReader& source) {
     Preamble preamble;
     read_all(source, &preamble, sizeof(preamble));
@@ -87,6 +93,17 @@ void CheckedPayload::set_available_bytes(uint64_t n) {
             size_t(n),
             size_t(size));
     is_complete = true;
+}
+
+void CheckedPayload::take_unwritten(uint64_t n) {
+    const uint64_t most = max_unwritten_bytes(is_complete ? size : tell());
+    FAISS_THROW_IF_NOT_FMT(
+            n <= most && unwritten <= most - n,
+            "the index file is corrupted: it has %zd bytes, and takes %zd more "
+            "of memory",
+            size_t(size),
+            size_t(n));
+    unwritten += n;
 }
 
 size_t CheckedPayload::chunk_size(uint64_t number) const {

@@ -11,6 +11,9 @@
 
 namespace faiss_bebr {
 
+/// of memory that a payload of some bytes may ask for beside what is in them
+uint64_t max_unwritten_bytes(uint64_t payload_size);
+
 /// The bytes of a payload, each chunk checked before any of it is given out.
 /// See PayloadWriter for the format.
 struct CheckedPayload {
@@ -35,6 +38,13 @@ struct CheckedPayload {
     /// throws if n is less than the size
     void set_available_bytes(uint64_t n);
 
+    /** Has to be called before more memory is taken than there are bytes for,
+     * as empty lists do: small files, and parts of them, could ask for any
+     * amount. Throws if it was too much in all.
+     * @param n  bytes
+     */
+    void take_unwritten(uint64_t n);
+
     /** The next n bytes in memory, or as a view of the file if it is to be
      * mapped. What is mapped is not checked, as that would read it all.
      */
@@ -42,6 +52,7 @@ struct CheckedPayload {
 
    protected:
     uint64_t position = 0;
+    uint64_t unwritten = 0; ///< bytes that were taken
     std::vector<uint32_t> checksums;
     std::vector<uint8_t> chunk; ///< the one that was checked last
     uint64_t chunk_number = UINT64_MAX;

@@ -256,10 +256,10 @@ def test_skip_precompute_table(tmp_path: Path):
 def test_very_many_lists_without_centroids():
     """A small file must not ask for any amount of memory."""
     quantizer = faiss.IndexFlatL2(D)
-    index = faiss_bebr.IndexIVFSDC(quantizer, D, (1 << 20) + 1, 2, L2, False)
-    with pytest.raises(RuntimeError, match="no 1048577 lists for 0 centroids"):
+    index = faiss_bebr.IndexIVFSDC(quantizer, D, (1 << 18) + 1, 2, L2, False)
+    with pytest.raises(RuntimeError, match="no 262145 lists for 0 centroids"):
         serialize(index)
     quantizer = sdc(L2)
-    index = faiss.IndexIVFFlat(quantizer, D, (1 << 20) + 1, L2, False)
-    with pytest.raises(RuntimeError, match="no 1048577 lists for 0 centroids"):
+    index = faiss.IndexIVFFlat(quantizer, D, (1 << 18) + 1, L2, False)
+    with pytest.raises(RuntimeError, match="no 262145 lists for 0 centroids"):
         serialize(index)

@@ -73,45 +73,69 @@ def reverse_index_factory(index: Any) -> str:
     NotImplementedError
         If something inside has no factory string.
     """
-    general = index  # the caller may have no other reference to its owner
+    return _name(index, None)
+
+
+def _name(general: Any, binarizer: Any) -> str:
+    """`binarizer`: the one before the index."""
     index = downcast_index(general)
     if not contains_own(index):
         return _stock_reverse_index_factory(index)
     if isinstance(index, IndexSDC):
-        return _name_encoding(index)
+        return _name_encoding(index, binarizer)
     if isinstance(index, IndexIVFSDC):
-        return f"{_name_coarse(index)},{_name_encoding(index)}"
+        encoding = _name_encoding(index, binarizer)
+        return f"{_name_coarse(index, binarizer)},{encoding}"
     if isinstance(index, faiss.IndexIVF):
         # FAISS would not name the storage of a graph
         code = _stock_reverse_index_factory(index).rpartition(",")[2]
-        return f"{_name_coarse(index)},{code}"
+        return f"{_name_coarse(index, binarizer)},{code}"
     if isinstance(index, faiss.IndexHNSW):
         degree = factory_tools.get_hnsw_M(index)
-        return f"HNSW{degree},{reverse_index_factory(index.storage)}"
+        return f"HNSW{degree},{_name(index.storage, binarizer)}"
     if isinstance(index, faiss.IndexPreTransform):
         chain = index.chain
-        tokens = [_name_transform(chain.at(i)) for i in range(chain.size())]
-        return ",".join([*tokens, reverse_index_factory(index.index)])
+        transforms = [
+            downcast_VectorTransform(chain.at(i)) for i in range(chain.size())
+        ]
+        for transform in transforms:
+            if isinstance(transform, BinarizerTransform):
+                binarizer = transform
+        tokens = [_name_transform(transform) for transform in transforms]
+        return ",".join([*tokens, _name(index.index, binarizer)])
     return _stock_reverse_index_factory(index)
 
 
-def _name_encoding(index: Any) -> str:
-    return f"SDC{index.sdc.layout.plane_widths.size()}"
+def _get_widths(layout: Any) -> list[int]:
+    return [layout.plane_widths.at(t) for t in range(layout.plane_widths.size())]
 
 
-def _name_coarse(index: Any) -> str:
+def _name_encoding(index: Any, binarizer: Any) -> str:
+    widths = _get_widths(index.sdc.layout)
+    deep = [index.d] * len(widths)
+    if binarizer is not None:
+        deep = _get_widths(binarizer.layout)
+    if widths == deep[: len(widths)]:
+        name = f"SDC{len(widths)}"
+    elif widths == [8]:
+        raise NotImplementedError("a single plane of 8 dimensions has no token")
+    else:
+        name = "SDC" + "-".join(map(str, widths))
+    ncentroids = index.sdc.ncentroids
+    return f"{name}_{ncentroids}" if ncentroids else name
+
+
+def _name_coarse(index: Any, binarizer: Any) -> str:
     quantizer = downcast_index(index.quantizer)
     if not contains_own(quantizer):
         holder = faiss.IndexIVFFlat(quantizer, index.d, index.nlist)
         return _stock_reverse_index_factory(holder).rpartition(",")[0]
-    return f"IVF{index.nlist}({reverse_index_factory(quantizer)})"
+    return f"IVF{index.nlist}({_name(quantizer, binarizer)})"
 
 
 def _name_transform(transform: Any) -> str:
-    transform = downcast_VectorTransform(transform)
     if isinstance(transform, BinarizerTransform):
-        widths = transform.layout.plane_widths
-        planes = [widths.at(t) for t in range(widths.size())]
+        planes = _get_widths(transform.layout)
         if len(set(planes)) == 1:
             return f"BEBR{planes[0]}x{len(planes)}"
         return "BEBR" + "-".join(map(str, planes))

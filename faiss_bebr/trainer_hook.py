@@ -39,7 +39,7 @@ def _train(transform: Any, n: int, address: int) -> None:
         x,
         [widths.at(t) for t in range(widths.size())],
         widths.size(),
-        document_nbits=transform.document_nbits or widths.size(),
+        document_nbits=transform.document_plane_widths.size() or widths.size(),
     )
     binarizer.copy_to_transform(transform)
 

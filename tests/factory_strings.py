@@ -25,7 +25,7 @@ def make_binarizer(d: int, widths: list[int], document_nbits: int = 0) -> Any:
     """A trained binarizer, which rotates and quantizes with all planes."""
     transform = faiss_bebr.BinarizerTransform(d, widths)
     set_weights(transform)
-    transform.document_nbits = document_nbits
+    transform.set_document_code(widths[:document_nbits])
     return transform
 
 

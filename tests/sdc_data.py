@@ -27,6 +27,10 @@ def random_map(rng: np.random.Generator, d: int) -> tuple[np.ndarray, np.ndarray
     return weight, (0.2 * rng.standard_normal(d)).astype(np.float32)
 
 
+def get_range(index) -> np.ndarray:
+    return faiss.vector_to_array(index.sdc.range)
+
+
 def make_index(widths, metric=IP, query_map=None, scale_type=None):
     index = faiss_bebr.IndexSDC(widths, metric)
     if query_map:

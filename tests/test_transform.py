@@ -241,5 +241,5 @@ def test_unknown_attributes_are_refused():
     transform = faiss_bebr.BinarizerTransform(16, [8, 8])
     with pytest.raises(AttributeError, match="has no attribute 'document_bits'"):
         transform.document_bits = 1
-    transform.document_nbits = 1
-    assert transform.document_nbits == 1
+    transform.normalize = True
+    assert transform.normalize

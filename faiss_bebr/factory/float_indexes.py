@@ -20,10 +20,12 @@ from faiss_bebr.factory import stock_parts
 from faiss_bebr.factory.tokens import (
     MIN_HNSW_DEGREE,
     NUMBER,
+    StoredCode,
     has_own_token,
     is_binarizer,
+    is_encoding,
     make_binarizer,
-    parse_stored_planes,
+    parse_stored_code,
     refuse,
     split_at_commas,
 )
@@ -32,7 +34,6 @@ from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC
 _STOCK_TRANSFORM = re.compile(
     "PCAW?R?[0-9]+|L2[nN]orm|(RR|HR|ITQ)[0-9]*|OPQ[0-9]+(_[0-9]+)?|Pad[0-9]+"
 )
-_ENCODING = re.compile(f"SDC({NUMBER})?")
 _HNSW = re.compile(f"HNSW({NUMBER})?[,_](.*)", re.DOTALL)
 _NESTED_QUANTIZER = re.compile(rf"IVF({NUMBER})([kM]?)\((.*)\)", re.DOTALL)
 _REFINE = re.compile(r"Refine(Panorama)?\((.*)\)", re.DOTALL)
@@ -68,11 +69,14 @@ def index_factory(
         FAISS's grammar with two more kinds of tokens. The transforms
         `BEBR<m>x<nbits>`, `BEBR<m0>-<m1>-...` (plane widths) and `BEBR[name]`
         (see `register_binarizer`; or the path of a saved one); and the
-        encodings `SDC<nbits>` and `SDC`, which stores what the transform
-        keeps of documents. "BEBR256x6,SDC2": queries have 6 bits per
-        dimension, of which 2 are stored. Without a binarizer before it
-        `SDC<nbits>` encodes the vectors as they come, d being a multiple of
-        8. A string without such tokens goes to FAISS.
+        encodings `SDC<nbits>`, `SDC<m0>-<m1>-...` (plane widths; one number
+        above 8 is that of a single plane) and `SDC`, which stores what the
+        transform keeps of documents. "BEBR256x6,SDC2": queries have 6 bits per
+        dimension, of which 2 are stored. `_<ncentroids>` after the numbers adds
+        a coarse first stage, which inverted files have anyway:
+        "BEBR384x8,SDC264-184-56_1024". Without a binarizer before it `SDC..`
+        encodes the vectors as they come, d being a multiple of 8 for
+        `SDC<nbits>`. A string without such tokens goes to FAISS.
     metric : int
         METRIC_L2 or METRIC_INNER_PRODUCT.
     own_invlists : bool
@@ -193,36 +197,41 @@ class _Parser:
         return index
 
     def parse_encoding(self, tokens: list[str], space: _Space) -> Any:
-        if len(tokens) > 1 or not _ENCODING.fullmatch(tokens[0]):
+        if len(tokens) > 1 or not is_encoding(tokens[0]):
             return None
         return self.make_flat(tokens[0], space)
 
     def make_flat(self, token: str, space: _Space) -> Any:
-        nbits = self.take_stored_planes(token, space)
+        code = self.take_stored_code(token, space)
+        if code is None:
+            return IndexSDC(space.binarizer, 0, self.metric)
+        widths, ncentroids = code
         if space.binarizer is not None:
-            return IndexSDC(space.binarizer, nbits, self.metric)
-        index = IndexSDC(space.d, nbits, self.metric)
+            return IndexSDC(space.binarizer, widths, self.metric, ncentroids)
+        index = IndexSDC(widths, self.metric, space.d, ncentroids)
         index.is_trained = False  # the range of such vectors is to be learned
         return index
 
-    def take_stored_planes(self, token: str, space: _Space) -> int:
-        """The number of planes of an encoding, told to its binarizer too."""
-        if not _ENCODING.fullmatch(token):
-            refuse(token, self.description, "expected SDC<nbits>")
+    def take_stored_code(self, token: str, space: _Space) -> StoredCode | None:
+        """What an encoding stores, told to its binarizer too; None if that says
+        it."""
+        if not is_encoding(token):
+            refuse(token, self.description, "expected SDC<nbits> or SDC<m0>-<m1>-..")
         if space.binarizer is not None and space.later_transform:
             raise ValueError(
                 f"{space.later_transform!r} in {self.description!r} stands between "
                 f"{space.binarizer_token!r} and {token!r}, which stores what the "
                 "binarizer puts out"
             )
-        nbits = parse_stored_planes(token, space.binarizer, space.d)
+        code = parse_stored_code(token, space.binarizer, space.d)
         if (
-            space.is_for_documents
+            code is not None
+            and space.is_for_documents
             and space.binarizer is not None
             and not space.binarizer.is_trained
         ):
-            space.binarizer.document_nbits = nbits
-        return nbits
+            space.binarizer.set_document_code(*code)
+        return code
 
     def parse_hnsw(self, tokens: list[str], space: _Space) -> Any:
         match = _HNSW.fullmatch(",".join(tokens))
@@ -284,20 +293,25 @@ class _Parser:
         Codes are of residuals, as in FAISS's IVFPQ, unless all planes of a
         binarizer are stored: such codes are the binarizer's own.
         """
-        nbits = self.take_stored_planes(code, space)
+        stored = self.take_stored_code(code, space)
+        if stored is not None and stored.ncentroids:
+            refuse(code, self.description, "an inverted file has centroids already")
+        what = 0 if stored is None else stored.plane_widths
         if space.binarizer is not None:
             index = IndexIVFSDC(
                 quantizer,
                 space.binarizer,
-                nbits,
+                what,
                 nlist,
                 self.metric,
                 self.own_invlists,
             )
-            index.by_residual = nbits < space.binarizer.layout.plane_widths.size()
+            index.by_residual = not _are_equal(
+                index.sdc.layout, space.binarizer.layout
+            )
         else:
             index = IndexIVFSDC(
-                quantizer, space.d, nlist, nbits, self.metric, self.own_invlists
+                quantizer, what, nlist, self.metric, self.own_invlists, space.d
             )
             index.learn_range = True
             index.by_residual = True
@@ -309,6 +323,11 @@ class _Parser:
             not index.by_residual or trains_alone == stock_parts.TRAIN_ON_CENTROIDS
         )
         return index
+
+
+def _are_equal(layout: Any, other: Any) -> bool:
+    a, b = layout.plane_widths, other.plane_widths
+    return a.size() == b.size() and all(a.at(t) == b.at(t) for t in range(a.size()))
 
 
 def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:

@@ -8,7 +8,7 @@
 
 namespace faiss_bebr {
 
-PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in)
+PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in, int d_in)
         : plane_widths(plane_widths_in), plane_offsets(1, 0) {
     const int n = nplanes();
     FAISS_THROW_IF_NOT_FMT(
@@ -30,8 +30,16 @@ PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in)
         previous = width;
         plane_offsets.push_back(plane_offsets.back() + width / 8);
     }
-    level_base.resize(dim());
-    for (int i = 0; i < dim(); i++) {
+    d = d_in == 0 ? coded_dim() : d_in;
+    FAISS_THROW_IF_NOT_FMT(
+            d >= coded_dim() && d <= max_dim,
+            "d must be in %d..%d, the width of the first plane and the most "
+            "that is supported, got %d",
+            coded_dim(),
+            max_dim,
+            d);
+    level_base.resize(coded_dim());
+    for (int i = 0; i < coded_dim(); i++) {
         for (int t = 0; t < n && i < plane_widths[t]; t++) {
             level_base[i] += 1 << (n - 1 - t);
         }
@@ -47,14 +55,20 @@ PlaneLayout PlaneLayout::uniform(int m, int nbits) {
     return PlaneLayout(std::vector<int>(nbits, m));
 }
 
-void PlaneLayout::quantize(const float* x, uint8_t* levels, float range) const {
+void PlaneLayout::quantize(
+        const float* x,
+        uint8_t* levels,
+        const float* range,
+        float step) const {
     const int n = nplanes();
     const float steps_per_one = std::ldexp(1.0f, n - 2);
     const float half = static_cast<float>(1 << (n - 1));
-    for (int i = 0; i < dim(); i++) {
-        float cell = std::floor(x[i] / range * steps_per_one);
+    for (int i = 0; i < coded_dim(); i++) {
+        const float divisor = (range ? range[i] : 1.0f) * step;
+        const float value = divisor > 0 ? x[i] / divisor : 0.0f;
+        float cell = std::floor(value * steps_per_one);
         // half of the least denormal rounds to 0, but is on the other side
-        cell = x[i] < 0 ? std::min(cell, -1.0f) : cell;
+        cell = value < 0 ? std::min(cell, -1.0f) : cell;
         cell = std::min(std::max(cell, -half), half - 1);
         // a dimension's planes are the upper bits of level_base
         levels[i] = static_cast<uint8_t>(cell + half) & level_base[i];
@@ -76,7 +90,7 @@ void PlaneLayout::pack(const uint8_t* levels, uint8_t* code) const {
 }
 
 void PlaneLayout::unpack(const uint8_t* code, uint8_t* levels) const {
-    std::memset(levels, 0, dim());
+    std::memset(levels, 0, coded_dim());
     for (int t = 0; t < nplanes(); t++) {
         const int shift = nplanes() - 1 - t;
         const uint8_t* plane = code + plane_offsets[t];

@@ -1,5 +1,6 @@
 #include "io/types_io.h"
 
+#include "codes/check_arguments.h"
 #include "io/fields.h"
 #include "io/ivf_io.h"
 
@@ -33,22 +34,22 @@ faiss::MetricType read_metric(IOReader& f) {
 
 void write_quantizer(IOWriter& f, const SDCQuantizer& sdc) {
     write_widths(f, sdc.layout);
+    write_number<int32_t>(f, sdc.layout.d);
     write_number<int32_t>(f, sdc.metric_type);
     write_number<int32_t>(f, sdc.scale_type);
-    write_number<float>(f, sdc.range);
+    write_array(f, sdc.range);
     write_array(f, sdc.query_weight);
     write_array(f, sdc.query_offset);
 }
 
 SDCQuantizer read_quantizer(IOReader& f) {
     const std::vector<int> widths = read_widths(f);
-    SDCQuantizer sdc(widths, read_metric(f));
+    const int d =
+            read_number_in<int32_t>(f, "d", widths[0], PlaneLayout::max_dim);
+    SDCQuantizer sdc(widths, read_metric(f), d);
     sdc.scale_type = static_cast<ScaleType>(read_number_in<int32_t>(
             f, "the type of scale", Scale_unbiased, Scale_cosine));
-    sdc.range = read_number<float>(f);
-    FAISS_THROW_IF_NOT_MSG(
-            std::isfinite(sdc.range) && sdc.range > 0,
-            "the index file is corrupted: the range is not positive");
+    sdc.set_range(read_array<float>(f, sdc.layout.coded_dim()));
     const std::vector<float> weight = read_array<float>(f, sdc.dim());
     const std::vector<float> offset = read_array<float>(f, sdc.dim());
     sdc.set_query_map(weight, offset);
@@ -95,7 +96,9 @@ void write_BinarizerTransform(
     write_widths(*f, transform->layout);
     write_bool(*f, transform->normalize);
     write_bool(*f, transform->is_trained);
-    write_number<int32_t>(*f, transform->document_nbits);
+    write_number<uint32_t>(*f, transform->document_plane_widths.size());
+    write_array(*f, transform->document_plane_widths);
+    write_number<uint32_t>(*f, transform->ncentroids);
     write_array(*f, transform->query_weight);
     write_array(*f, transform->query_offset);
     for (const auto* blocks :
@@ -120,8 +123,10 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     auto transform = std::make_unique<BinarizerTransform>(
             d_in, layout.plane_widths, normalize);
     transform->is_trained = read_bool(*f, "is_trained");
-    transform->document_nbits =
-            read_number_in<int32_t>(*f, "document_nbits", 0, layout.nplanes());
+    const auto nplanes = read_number_in<uint32_t>(
+            *f, "the number of stored planes", 0, PlaneLayout::max_nbits);
+    const std::vector<int> stored = read_array<int>(*f, nplanes);
+    transform->set_document_code(stored, read_number<uint32_t>(*f));
     const std::vector<float> weight = read_array<float>(*f, layout.dim());
     const std::vector<float> offset = read_array<float>(*f, layout.dim());
     transform->set_query_map(weight, offset);
@@ -203,7 +208,7 @@ template <class IndexT>
 void relink(IndexT* index, const BinarizerTransform* binarizer) {
     if (index && index->binarizer) {
         if (binarizer) {
-            index->sdc.check_first_planes(*binarizer);
+            index->sdc.check_fits(*binarizer);
         }
         index->binarizer = binarizer ? binarizer : get_missing_binarizer();
     }
@@ -217,6 +222,42 @@ void read_link(IOReader& f, IndexT& index) {
                 !index.is_trained && index.ntotal == 0,
                 "the index file is corrupted: a trained index is linked");
         index.binarizer = get_missing_binarizer();
+        index.follows_binarizer = read_bool(f, "whether it is followed");
+    }
+}
+
+template <class IndexT>
+void write_link(IOWriter& f, const IndexT& index) {
+    write_bool(f, index.binarizer);
+    if (index.binarizer) {
+        write_bool(f, index.follows_binarizer);
+    }
+}
+
+/// the coarse first stage; what it has depends on is_trained
+void write_centroids(IOWriter& f, const IndexSDC& index) {
+    write_number<uint32_t>(f, index.sdc.ncentroids);
+    if (index.sdc.ncentroids > 0) {
+        write_clustering(f, index.cp);
+        if (index.is_trained) {
+            index.sdc.check_centroids();
+            write_array(f, index.sdc.centroids);
+        }
+    }
+}
+
+void read_centroids(IOReader& f, IndexSDC& index) {
+    SDCQuantizer& sdc = index.sdc;
+    sdc.ncentroids = read_number_in<uint32_t>(
+            f, "ncentroids", 0, SDCQuantizer::max_ncentroids);
+    index.code_size = sdc.code_size();
+    if (sdc.ncentroids == 0) {
+        return;
+    }
+    read_clustering(f, index.cp);
+    if (index.is_trained) {
+        sdc.centroids = read_array<float>(f, sdc.ncentroids * sdc.dim());
+        check_finite(sdc.ncentroids, sdc.dim(), sdc.centroids.data());
     }
 }
 
@@ -243,21 +284,26 @@ void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
+    write_centroids(*f, *index);
     write_number(*f, index->k_factor);
     write_number<int32_t>(*f, index->first_nbits);
     write_flat_codes(index, f);
-    write_bool(*f, index->binarizer);
+    write_link(*f, *index);
 }
 
 IndexSDC* read_IndexSDC(IOReader* f) {
     const SDCQuantizer sdc = read_quantizer(*f);
     auto index = std::make_unique<IndexSDC>(
-            sdc.layout.plane_widths, sdc.metric_type);
+            sdc.layout.plane_widths, sdc.metric_type, sdc.dim());
     index->sdc = sdc;
     index->is_trained = read_bool(*f, "is_trained");
+    read_centroids(*f, *index);
     index->k_factor = read_number<float>(*f);
     index->first_nbits = read_number<int32_t>(*f);
     read_flat_codes(index.get(), f);
+    if (index->codes.is_owned) { // the checksum is for those of mapped files
+        index->sdc.check_codes(index->ntotal, index->codes.data());
+    }
     read_link(*f, *index);
     return index.release();
 }
@@ -275,7 +321,7 @@ void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f, bool as_arrays) {
     write_bool(*f, index->is_trained);
     write_clustering(*f, index->cp);
     write_number<idx_t>(*f, index->ntotal);
-    write_bool(*f, index->binarizer);
+    write_link(*f, *index);
     write_lists(*f, index->invlists, index->direct_map, as_arrays);
 }
 
@@ -287,7 +333,12 @@ IndexIVFSDC* read_IndexIVFSDC(
     const auto nlist = read_number<uint64_t>(*f);
     check_nlist(nlist, quantizer->ntotal);
     auto index = std::make_unique<IndexIVFSDC>(
-            quantizer, sdc.layout.plane_widths, nlist, sdc.metric_type, false);
+            quantizer,
+            sdc.layout.plane_widths,
+            nlist,
+            sdc.metric_type,
+            false,
+            sdc.dim());
     index->sdc = sdc;
     index->nprobe = read_number<uint64_t>(*f);
     index->max_codes = read_number<uint64_t>(*f);

@@ -1,5 +1,6 @@
 #include "transform/BinarizerTransform.h"
 
+#include "codes/SDCQuantizer.h"
 #include "codes/check_arguments.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
@@ -222,6 +223,17 @@ void BinarizerTransform::set_query_map(
     check_query_map(d_out, weight, offset);
     query_weight = weight;
     query_offset = offset;
+}
+
+void BinarizerTransform::set_document_code(
+        const std::vector<int>& plane_widths,
+        size_t ncentroids_in) {
+    check_ncentroids(ncentroids_in);
+    if (!plane_widths.empty()) {
+        SDCQuantizer(*this, plane_widths, faiss::METRIC_L2); // checks them
+    }
+    document_plane_widths = plane_widths;
+    ncentroids = ncentroids_in;
 }
 
 void BinarizerTransform::train(idx_t n, const float* x) {

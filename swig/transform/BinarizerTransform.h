@@ -53,10 +53,12 @@ struct BinarizerTransform : faiss::VectorTransform {
     std::vector<BinarizerBlock> binarization;   ///< W_t, nbits blocks
     std::vector<BinarizerBlock> reconstruction; ///< R_t, nbits blocks
 
-    /** The planes that an index keeps of a document, 0 for all: what training
-     * aims at. Queries always have all planes.
+    /** The plane widths that an index keeps of a document (empty: those of all
+     * planes), and the centroids of its coarse first stage (0: there is none):
+     * what training aims at. Queries always have all planes.
      */
-    int document_nbits = 0;
+    std::vector<int> document_plane_widths;
+    size_t ncentroids = 0;
 
     /// what indexes of the codes apply to queries, see IndexSDC; size d_out
     std::vector<float> query_weight;
@@ -109,6 +111,12 @@ struct BinarizerTransform : faiss::VectorTransform {
             const float* hidden_weight,
             const float* hidden_bias,
             const float* output_weight);
+
+    /// @param plane_widths  empty, or within those of the layout
+    /// @param ncentroids    see SDCQuantizer
+    void set_document_code(
+            const std::vector<int>& plane_widths,
+            size_t ncentroids = 0);
 
     /// @param weight, offset  size d_out; weights not negative
     void set_query_map(

@@ -72,7 +72,7 @@ def hidden_binarizer() -> Any:
                 rng.standard_normal((d_out, hidden)),
             )
     transform.set_query_map(rng.random(M).tolist(), rng.standard_normal(M).tolist())
-    transform.document_nbits = 2
+    transform.set_document_code(widths[:2], 9)
     transform.is_trained = True
     return transform
 

@@ -37,6 +37,14 @@ def codes(n: int = N, seed: int = 0) -> np.ndarray:
     return (centres[rng.integers(0, 12, n)] ^ noise).astype(np.uint8)
 
 
+def sdc_with_centroids(metric: int) -> Any:
+    """Untrained, with dimensions that have no bits."""
+    index = faiss_bebr.IndexSDC([D - 8, 8], metric, D, 7)
+    index.cp.niter = 2
+    index.cp.seed = 4
+    return index
+
+
 def own(container: Any, *parts: Any) -> Any:
     """The container, which then owns the parts."""
     container.own_fields = True

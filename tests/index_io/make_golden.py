@@ -145,6 +145,16 @@ def sdc() -> Any:
 
 
 @add_maker
+def sdc_with_centroids() -> Any:
+    index = faiss_bebr.IndexSDC([8, 8], IP, D, 5)
+    index.set_query_map([1 + i % 3 for i in range(D)], [i % 2 for i in range(D)])
+    index.cp.niter = 0  # they are vectors, so that nothing is rounded
+    index.cp.min_points_per_centroid = 1
+    index.train(vectors(40, D, 6))
+    return fill(index)
+
+
+@add_maker
 def ivf_sdc() -> Any:
     return fill_with_ids(make_ivf())
 

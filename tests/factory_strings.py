@@ -101,6 +101,8 @@ def disown_parts(index: Any) -> None:
 @st.composite
 def encodings(draw: Any, d: int, planes: int, kept: int, metric: int) -> Example:
     """`SDC<nbits>`; planes is 0 without a binarizer."""
+    if draw(st.integers(0, 2)) == 0:
+        return draw(coarse_encodings(d, planes, metric))
     nbits = draw(st.integers(1, planes or 8))
     text = f"SDC{nbits}"
     if planes and draw(st.booleans()):
@@ -110,6 +112,26 @@ def encodings(draw: Any, d: int, planes: int, kept: int, metric: int) -> Example
         if binarizer is not None:
             return faiss_bebr.IndexSDC(binarizer, nbits, metric)
         index = faiss_bebr.IndexSDC(d, nbits, metric)
+        index.is_trained = False
+        return index
+
+    return Example(text, make)
+
+
+@st.composite
+def coarse_encodings(draw: Any, d: int, planes: int, metric: int) -> Example:
+    """`SDC<m0>-<m1>-...`, with or without centroids."""
+    nplanes = draw(st.integers(2, planes or 8)) if planes != 1 else 1
+    first = draw(st.sampled_from([8, d // 8 * 8])) if not planes else 8
+    widths = [first] + [8] * (nplanes - 1)
+    ncentroids = draw(st.sampled_from([0, 1, 3]))
+    text = "SDC" + "-".join(map(str, widths))
+    text += f"_{ncentroids}" if ncentroids else ""
+
+    def make(binarizer: Any) -> Any:
+        if binarizer is not None:
+            return faiss_bebr.IndexSDC(binarizer, widths, metric, ncentroids)
+        index = faiss_bebr.IndexSDC(widths, metric, d, ncentroids)
         index.is_trained = False
         return index
 

@@ -219,9 +219,7 @@ class TestBinarizer:
             self.train(index, binarizer, y)
             assert get_widths(index) == (widths or self.DEEP)
             assert index.ncentroids == ncentroids
-            expected = faiss_bebr.IndexSDC(
-                trained, widths or self.DEEP, IP, ncentroids
-            )
+            expected = faiss_bebr.IndexSDC(trained, widths or self.DEEP, IP, ncentroids)
             expected.train(y)
             assert index.code_size == expected.code_size
             assert index.sdc.scale_type == expected.sdc.scale_type
@@ -271,9 +269,9 @@ class TestBinarizer:
     def test_codes_that_do_not_fit(self):
         binarizer = faiss_bebr.BinarizerTransform(32, [24, 16])
         for widths in ([32], [24, 24], [24, 16, 8]):
-            with pytest.raises(RuntimeError, match="not within those"):
+            with pytest.raises(RuntimeError, match="not within those|d must be"):
                 faiss_bebr.IndexSDC(binarizer, widths)
-            with pytest.raises(RuntimeError, match="not within those"):
+            with pytest.raises(RuntimeError, match="not within those|d must be"):
                 binarizer.set_document_code(widths)
         with pytest.raises(RuntimeError, match=r"ncentroids must be in 0\.\.65536"):
             binarizer.set_document_code([24], 65537)
@@ -288,9 +286,7 @@ class TestBinarizer:
 @pytest.mark.parametrize("by_residual", [False, True])
 def test_inverted_file_of_dimensions_without_bits(by_residual, metric, rng):
     x, queries = coarse_vectors(rng, 900, D)[100:], coarse_vectors(rng, 40, D)[5:]
-    index = faiss_bebr.IndexIVFSDC(
-        faiss.IndexFlatL2(D), WIDTHS, 9, metric, True, D
-    )
+    index = faiss_bebr.IndexIVFSDC(faiss.IndexFlatL2(D), WIDTHS, 9, metric, True, D)
     index.by_residual = by_residual
     index.learn_range = True
     index.train(x)
@@ -372,9 +368,9 @@ class TestBadInput:
             index.train(x[:0])
 
     def test_equal_vectors(self, x):
-        index = faiss_bebr.IndexSDC(WIDTHS, IP, D, NCENTROIDS)
+        index = faiss_bebr.IndexSDC(WIDTHS, IP, D, 1)
         with pytest.raises(RuntimeError, match="equal to their centroids"):
-            index.train(np.repeat(x[20:30], 20, axis=0))
+            index.train(np.full((20, D), 2, np.float32))
         assert not index.is_trained
         assert index.centroids.shape == (0, D)
 
@@ -404,7 +400,9 @@ class TestBadInput:
             codes = index.sa_encode(x)
             codes[4, -1] = 255
             for call in (index.add_sa_codes, index.sa_decode):
-                with pytest.raises(RuntimeError, match=f"code 4 has centroid .* of {ncentroids}"):
+                with pytest.raises(
+                    RuntimeError, match=f"code 4 has centroid .* of {ncentroids}"
+                ):
                     call(codes)
         index = make_coarse(WIDTHS, D, 256)
         codes = index.sa_encode(x)

@@ -151,7 +151,7 @@ def test_index_takes_the_query_map(rng):
     assert full.sdc.scale_type == faiss_bebr.Scale_cosine
     full = faiss_bebr.IndexSDC(transform, 3, faiss.METRIC_L2)
     assert full.sdc.scale_type == faiss_bebr.Scale_least_squares
-    for nbits in (0, 4):
+    for nbits in (-1, 4):
         with pytest.raises(RuntimeError, match="nbits must be in 1..3"):
             faiss_bebr.IndexSDC(transform, nbits)
 

@@ -306,9 +306,7 @@ class _Parser:
                 self.metric,
                 self.own_invlists,
             )
-            index.by_residual = not _are_equal(
-                index.sdc.layout, space.binarizer.layout
-            )
+            index.by_residual = not _are_equal(index.sdc.layout, space.binarizer.layout)
         else:
             index = IndexIVFSDC(
                 quantizer, what, nlist, self.metric, self.own_invlists, space.d

@@ -53,12 +53,13 @@ std::vector<int> get_widths(const BinarizerTransform& binarizer, int nbits) {
 SDCQuantizer::SDCQuantizer(
         const BinarizerTransform& binarizer,
         int nbits,
-        faiss::MetricType metric)
+        faiss::MetricType metric,
+        bool has_centroids)
         : SDCQuantizer(
                   binarizer,
                   get_widths(binarizer, nbits),
                   metric,
-                  nbits == 0 ? binarizer.ncentroids : 0) {}
+                  nbits == 0 && has_centroids ? binarizer.ncentroids : 0) {}
 
 SDCQuantizer::SDCQuantizer(
         const BinarizerTransform& binarizer,
@@ -117,8 +118,10 @@ bool SDCQuantizer::has_plain_range() const {
             range.begin(), range.end(), [](float r) { return r == 1; });
 }
 
-void SDCQuantizer::take_shape(const BinarizerTransform& binarizer) {
-    const SDCQuantizer fresh(binarizer, 0, metric_type);
+void SDCQuantizer::take_shape(
+        const BinarizerTransform& binarizer,
+        bool has_centroids) {
+    const SDCQuantizer fresh(binarizer, 0, metric_type, has_centroids);
     FAISS_THROW_IF_NOT_FMT(
             fresh.dim() == dim(),
             "the index is of %d dimensions, the binarizer's output of %d",

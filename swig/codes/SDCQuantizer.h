@@ -97,13 +97,16 @@ struct SDCQuantizer {
 
     /** Codes of a binarizer's output, with the ScaleType for these; without
      * its query map, see take_query_map().
-     * @param nbits  the first planes of its code; 0: what it is trained for,
-     *               see BinarizerTransform::document_plane_widths
+     * @param nbits          the first planes of its code; 0: what it is
+     *                       trained for, see
+     *                       BinarizerTransform::document_plane_widths
+     * @param has_centroids  whether those count that it is trained for
      */
     SDCQuantizer(
             const BinarizerTransform& binarizer,
             int nbits,
-            faiss::MetricType metric);
+            faiss::MetricType metric,
+            bool has_centroids = true);
 
     /// the same of any plane widths
     SDCQuantizer(
@@ -141,7 +144,9 @@ struct SDCQuantizer {
 
     /// takes plane widths and ncentroids from what the binarizer is trained
     /// for; Scale_cosine stays only if it is for such codes
-    void take_shape(const BinarizerTransform& binarizer);
+    void take_shape(
+            const BinarizerTransform& binarizer,
+            bool has_centroids = true);
 
     /// @param range  finite and not negative, size layout.coded_dim()
     void set_range(const std::vector<float>& range);

@@ -88,7 +88,7 @@ IndexIVFSDC::IndexIVFSDC(
         bool own_invlists_in)
         : IndexIVFSDC(
                   quantizer_in,
-                  SDCQuantizer(binarizer_in, nbits, metric),
+                  SDCQuantizer(binarizer_in, nbits, metric, false),
                   nlist_in,
                   own_invlists_in) {
     take_binarizer(binarizer_in);
@@ -124,8 +124,7 @@ void IndexIVFSDC::take_binarizer(const BinarizerTransform& binarizer_in) {
 }
 
 void IndexIVFSDC::follow_binarizer() {
-    sdc.take_shape(*binarizer);
-    sdc.ncentroids = 0; // the lists have centroids
+    sdc.take_shape(*binarizer, false);
     learn_range = sdc.needs_training(*binarizer);
     follows_binarizer = false;
     if (code_size == sdc.code_size()) {

@@ -157,7 +157,7 @@ def read_index(f: Any, io_flags: int = 0) -> faiss.Index:
     Raises
     ------
     RuntimeError
-        If the file is truncated, corrupted, or of another kind.
+        If the file is missing, truncated, corrupted, or of another kind.
     ValueError
         If a file is to be mapped that is not given by its path.
     """

@@ -44,12 +44,14 @@ def open_writer(target: Any) -> Iterator[Any]:
 
     Raises
     ------
+    RuntimeError
+        If the file system refuses something of a path, as FAISS says it.
     TypeError
         If `target` is none of these.
     """
     path = to_path(target)
     if path is not None:
-        with _replaced_file(path) as stream:
+        with _runtime_errors(path), _replaced_file(path) as stream:
             yield _to_writer(stream, path)
     elif isinstance(target, faiss.IOWriter):
         yield target
@@ -60,6 +62,15 @@ def open_writer(target: Any) -> Iterator[Any]:
             "expected a path, a binary file object or an IOWriter, got "
             f"{type(target).__name__}"
         )
+
+
+@contextlib.contextmanager
+def _runtime_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # the name in it may be that of a temporary file
+        raise RuntimeError(f"{path}: {error.strerror or error}") from error
 
 
 def _to_writer(stream: Any, name: str) -> faiss.IOWriter:
@@ -184,6 +195,8 @@ def open_source(source: Any, io_flags: int) -> Iterator[Source]:
 
     Raises
     ------
+    RuntimeError
+        If the file system refuses something of a path, as FAISS says it.
     TypeError
         If `source` is none of these.
     ValueError
@@ -191,7 +204,7 @@ def open_source(source: Any, io_flags: int) -> Iterator[Source]:
     """
     path = to_path(source)
     if path is not None:
-        with open(path, "rb", buffering=0) as stream:
+        with _runtime_errors(path), open(path, "rb", buffering=0) as stream:
             if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 yield _open_file(path, stream, io_flags)
             else:  # a pipe or a device

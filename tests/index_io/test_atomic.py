@@ -73,10 +73,10 @@ def test_file_that_must_not_grow(old: Path, nbytes: int):
     resource.setrlimit(resource.RLIMIT_FSIZE, ({nbytes}, {nbytes}))
     try:
         index_io.write_index(index, path)
-    except OSError as error:
-        print(error.strerror)
+    except RuntimeError as error:
+        print(str(error).removeprefix(path))
     """
-    assert run(program, old) == "File too large\n"
+    assert run(program, old) == ": File too large\n"
     assert_whole(old)
 
 
@@ -99,14 +99,14 @@ def test_full_disk(small_disk: Path):
     path.write_bytes(get_case("SDC").data)
     index = faiss_bebr.IndexSDC(64, 8)
     index.add(vectors(5000)[:, :1].repeat(64, axis=1))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RuntimeError, match="disk/index: No space left"):
         index_io.write_index(index, path)
     assert_whole(path)
 
 
 def test_full_device():
     index = get_case("SDC").index
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RuntimeError, match="/dev/full: No space left"):
         write(index, "/dev/full")
     with open("/dev/full", "wb", buffering=0) as stream:
         with pytest.raises(OSError, match="No space left"):
@@ -169,11 +169,11 @@ def test_read_only_folder(old: Path):
     ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())
     try:
         index_io.write_index(index, path)
-    except PermissionError as error:
-        print(error.strerror)
+    except RuntimeError as error:
+        print(str(error).removeprefix(path))
     """
     old.parent.chmod(0o555)
-    assert run(program, old) == "Permission denied\n"
+    assert run(program, old) == ": Permission denied\n"
     old.parent.chmod(0o755)
     assert_whole(old)
 
@@ -339,13 +339,13 @@ def test_names(tmp_path: Path):
         write(case.index, folder / name)
         assert_same_results(case, read(folder / name))
         (folder / name).unlink()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(RuntimeError, match="größe Ω: Is a directory"):
         write(case.index, folder)
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(RuntimeError, match="größe Ω: Is a directory"):
         read(folder)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RuntimeError, match="missing/index: No such file"):
         write(case.index, folder / "missing" / "index")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RuntimeError, match="missing: No such file"):
         read(folder / "missing")
     assert list(folder.iterdir()) == []
 

@@ -77,7 +77,8 @@ def reverse_index_factory(index: Any) -> str:
 
 
 def _name(general: Any, binarizer: Any) -> str:
-    """`binarizer`: the one before the index."""
+    """`binarizer`: the one before the index; `general`: stays referenced here, as
+    the caller may have no other reference to its owner."""
     index = downcast_index(general)
     if not contains_own(index):
         return _stock_reverse_index_factory(index)

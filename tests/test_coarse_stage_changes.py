@@ -415,6 +415,8 @@ class TestBadInput:
         index.add(x)
         with pytest.raises(RuntimeError, match="query map"):
             index.set_query_map([1] * D, [0] * D)
+        with pytest.raises(RuntimeError, match="residuals differ in length"):
+            make().set_scale_type(faiss_bebr.Scale_cosine)
         for name in ("ncentroids", "centroids"):
             with pytest.raises(AttributeError):
                 setattr(index, name, 3)

@@ -75,6 +75,9 @@ void IndexSDC::set_query_map(
 void IndexSDC::set_scale_type(ScaleType type) {
     FAISS_THROW_IF_NOT_MSG(
             ntotal == 0, "the stored codes have the present type of scale");
+    FAISS_THROW_IF_NOT_MSG(
+            !(sdc.ncentroids > 0 && type == Scale_cosine),
+            "residuals differ in length, which Scale_cosine does not keep");
     sdc.scale_type = type;
 }
 

@@ -114,7 +114,7 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty
+    /// only while the index is empty; Scale_cosine is not for centroids
     void set_scale_type(ScaleType type);
 
     /** Takes the query's map from the binarizer. An index without one and

@@ -97,7 +97,9 @@ void SDCQuantizer::set_query_map(
     update_coded_map();
 }
 
-void SDCQuantizer::set_range(const std::vector<float>& range_in) {
+void SDCQuantizer::set_range(
+        const std::vector<float>& range_in,
+        float grid_step_in) {
     FAISS_THROW_IF_NOT_FMT(
             range_in.size() == size_t(layout.coded_dim()),
             "range must have size %d, got %zd",
@@ -109,13 +111,19 @@ void SDCQuantizer::set_range(const std::vector<float>& range_in) {
                 "range must be finite and not negative, got %g",
                 value);
     }
+    FAISS_THROW_IF_NOT_FMT(
+            std::isfinite(grid_step_in) && grid_step_in > 0,
+            "grid_step must be finite and positive, got %g",
+            grid_step_in);
     range = range_in;
+    grid_step = grid_step_in;
     update_coded_map();
 }
 
 bool SDCQuantizer::has_plain_range() const {
-    return std::all_of(
-            range.begin(), range.end(), [](float r) { return r == 1; });
+    return grid_step == 1 &&
+            std::all_of(
+                    range.begin(), range.end(), [](float r) { return r == 1; });
 }
 
 void SDCQuantizer::take_shape(
@@ -205,7 +213,7 @@ void SDCQuantizer::train_range(size_t n, const float* x) {
 void SDCQuantizer::check_compatible(const SDCQuantizer& other) const {
     FAISS_THROW_IF_NOT_MSG(
             layout == other.layout && scale_type == other.scale_type &&
-                    range == other.range,
+                    range == other.range && grid_step == other.grid_step,
             "codes differ in plane widths, type of scale or range");
     FAISS_THROW_IF_NOT_MSG(
             ncentroids == other.ncentroids && centroids == other.centroids,

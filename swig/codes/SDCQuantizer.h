@@ -64,6 +64,12 @@ struct SDCQuantizer {
      */
     std::vector<float> range;
 
+    /** What input is divided by beside the range. Decoded vectors are not
+     * multiplied by it, as their scales are: so are the codes in files of
+     * format version 1, whose range was one number. In others it is 1.
+     */
+    float grid_step = 1;
+
     /** The query's affine map, size dim() each: a query y counts as
      * q = query_weight * y + query_offset. For codes of centred data the offset
      * brings back the mean that the score of an uncentred query needs. With
@@ -148,8 +154,9 @@ struct SDCQuantizer {
             const BinarizerTransform& binarizer,
             bool has_centroids = true);
 
-    /// @param range  finite and not negative, size layout.coded_dim()
-    void set_range(const std::vector<float>& range);
+    /// @param range      finite and not negative, size layout.coded_dim()
+    /// @param grid_step  finite and positive
+    void set_range(const std::vector<float>& range, float grid_step = 1);
 
     /// throws if vectors of the binarizer have another dimension or fewer
     /// planes in a dimension

@@ -73,13 +73,13 @@ Products choose_levels(
         std::vector<uint8_t>& levels,
         std::vector<uint8_t>& attempt) {
     const float* range = sdc.range.data();
-    sdc.layout.quantize(y, levels.data(), range);
+    sdc.layout.quantize(y, levels.data(), range, sdc.grid_step);
     Products best = multiply(sdc, y, levels.data());
     if (has_plain_range) {
         return best;
     }
     for (float step : kSteps) {
-        sdc.layout.quantize(y, attempt.data(), range, step);
+        sdc.layout.quantize(y, attempt.data(), range, sdc.grid_step * step);
         const Products sums = multiply(sdc, y, attempt.data());
         if (get_closeness(sums) > get_closeness(best)) {
             best = sums;

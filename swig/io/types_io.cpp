@@ -16,6 +16,14 @@ using faiss::IOWriter;
 
 namespace {
 
+/** Whether the payload has what version 2 of the format added: dimensions
+ * without bits, a range for each dimension, the coarse first stage, and plane
+ * widths that a binarizer is trained for.
+ */
+bool has_version_2(IOReader& f) {
+    return get_payload(f).format_version >= 2;
+}
+
 void write_widths(IOWriter& f, const PlaneLayout& layout) {
     write_number<uint32_t>(f, layout.nplanes());
     write_array(f, layout.plane_widths);
@@ -39,18 +47,24 @@ void write_quantizer(IOWriter& f, const SDCQuantizer& sdc) {
     write_number<int32_t>(f, sdc.metric_type);
     write_number<int32_t>(f, sdc.scale_type);
     write_array(f, sdc.range);
+    write_number<float>(f, sdc.grid_step);
     write_array(f, sdc.query_weight);
     write_array(f, sdc.query_offset);
 }
 
 SDCQuantizer read_quantizer(IOReader& f) {
     const std::vector<int> widths = read_widths(f);
-    const int d =
-            read_number_in<int32_t>(f, "d", widths[0], PlaneLayout::max_dim);
+    const int d = !has_version_2(f)
+            ? widths[0]
+            : read_number_in<int32_t>(f, "d", widths[0], PlaneLayout::max_dim);
     SDCQuantizer sdc(widths, read_metric(f), d);
     sdc.scale_type = static_cast<ScaleType>(read_number_in<int32_t>(
             f, "the type of scale", Scale_unbiased, Scale_cosine));
-    sdc.set_range(read_array<float>(f, sdc.layout.coded_dim()));
+    const int m = sdc.layout.coded_dim();
+    const std::vector<float> range = has_version_2(f)
+            ? read_array<float>(f, m)
+            : std::vector<float>(m, 1.0f);
+    sdc.set_range(range, read_number<float>(f));
     const std::vector<float> weight = read_array<float>(f, sdc.dim());
     const std::vector<float> offset = read_array<float>(f, sdc.dim());
     sdc.set_query_map(weight, offset);
@@ -88,6 +102,27 @@ void read_block(IOReader& f, BinarizerBlock& block) {
     block.output_weight = read_array<float>(f, d_out * block.hidden);
 }
 
+void write_document_code(IOWriter& f, const BinarizerTransform& transform) {
+    write_number<uint32_t>(f, transform.document_plane_widths.size());
+    write_array(f, transform.document_plane_widths);
+    write_number<uint32_t>(f, transform.ncentroids);
+}
+
+void read_document_code(IOReader& f, BinarizerTransform& transform) {
+    const bool is_new = has_version_2(f);
+    const int max_nplanes =
+            is_new ? PlaneLayout::max_nbits : transform.layout.nplanes();
+    const auto nplanes = read_number_in<uint32_t>(
+            f, "the number of stored planes", 0, max_nplanes);
+    if (is_new) {
+        const std::vector<int> widths = read_array<int>(f, nplanes);
+        transform.set_document_code(widths, read_number<uint32_t>(f));
+    } else {
+        const auto all = transform.layout.plane_widths.begin();
+        transform.set_document_code({all, all + nplanes});
+    }
+}
+
 } // namespace
 
 void write_BinarizerTransform(
@@ -97,9 +132,7 @@ void write_BinarizerTransform(
     write_widths(*f, transform->layout);
     write_bool(*f, transform->normalize);
     write_bool(*f, transform->is_trained);
-    write_number<uint32_t>(*f, transform->document_plane_widths.size());
-    write_array(*f, transform->document_plane_widths);
-    write_number<uint32_t>(*f, transform->ncentroids);
+    write_document_code(*f, *transform);
     write_array(*f, transform->query_weight);
     write_array(*f, transform->query_offset);
     for (const auto* blocks :
@@ -124,10 +157,7 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     auto transform = std::make_unique<BinarizerTransform>(
             d_in, layout.plane_widths, normalize);
     transform->is_trained = read_bool(*f, "is_trained");
-    const auto nplanes = read_number_in<uint32_t>(
-            *f, "the number of stored planes", 0, PlaneLayout::max_nbits);
-    const std::vector<int> stored = read_array<int>(*f, nplanes);
-    transform->set_document_code(stored, read_number<uint32_t>(*f));
+    read_document_code(*f, *transform);
     const std::vector<float> weight = read_array<float>(*f, layout.dim());
     const std::vector<float> offset = read_array<float>(*f, layout.dim());
     transform->set_query_map(weight, offset);
@@ -174,7 +204,8 @@ void read_link(IOReader& f, IndexT& index) {
                 !index.is_trained && index.ntotal == 0,
                 "the index file is corrupted: a trained index is linked");
         index.binarizer = get_missing_binarizer();
-        index.follows_binarizer = read_bool(f, "whether it is followed");
+        index.follows_binarizer =
+                has_version_2(f) && read_bool(f, "whether it is followed");
     }
 }
 
@@ -199,6 +230,9 @@ void write_centroids(IOWriter& f, const IndexSDC& index) {
 }
 
 void read_centroids(IOReader& f, IndexSDC& index) {
+    if (!has_version_2(f)) {
+        return;
+    }
     SDCQuantizer& sdc = index.sdc;
     sdc.ncentroids = read_number_in<uint32_t>(
             f, "ncentroids", 0, SDCQuantizer::max_ncentroids);

@@ -1,10 +1,11 @@
-"""Makes the files of tests/index_io/golden that are missing.
+"""Makes the files of tests/index_io/golden/2 that are missing.
 
     PYTHONPATH=. python tests/index_io/make_golden.py
 
 A file that is there stays as it is: it must be readable for ever. Vectors, weights
 and centroids are small multiples of 1/4, set by hand, so that no sum is rounded and
-every machine makes the same bytes and finds the same results.
+every machine makes the same bytes and finds the same results. Files of format
+version 1 lie in tests/index_io/golden itself, and nothing writes such files any more.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ import faiss_bebr  # noqa: E402
 from faiss_bebr import index_io  # noqa: E402
 
 GOLDEN = HERE / "golden"
+NEWEST = GOLDEN / "2"
 IP = faiss.METRIC_INNER_PRODUCT
 D, M, NLIST, N = 16, 8, 3, 30
 NBITS = 2
@@ -331,13 +333,13 @@ def make(folder: Path, name: str) -> Any:
 
 def main() -> None:
     faiss.omp_set_num_threads(1)
-    GOLDEN.mkdir(exist_ok=True)
+    NEWEST.mkdir(exist_ok=True)
     for name in MAKERS:
-        path = GOLDEN / f"{name}.bebr"
+        path = NEWEST / f"{name}.bebr"
         if not path.exists():
-            obj = make(GOLDEN, name)
+            obj = make(NEWEST, name)
             path.write_bytes(serialize(obj))
-            np.savez(GOLDEN / f"{name}.npz", **get_results(obj))
+            np.savez(NEWEST / f"{name}.npz", **get_results(obj))
             print(f"{path.name}: {path.stat().st_size} bytes")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import faiss
 import numpy as np
 from reference import decode, encode, quantize_query
-from sdc_data import IP, get_range, random_map
+from sdc_data import IP, get_offset, get_range, random_map
 
 import faiss_bebr
 
@@ -85,6 +85,8 @@ def encode_reference(index, x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         faiss.vector_to_array(index.sdc.query_weight),
         scale=scale,
         value_range=get_range(index),
+        whole=x,
+        offset=get_offset(index),
     )
     return np.concatenate([planes, scales[:, None].view(np.uint8)], axis=1)
 

@@ -77,6 +77,32 @@ def quantize(x: np.ndarray, plane_widths: Sequence[int]) -> np.ndarray:
 STEPS = (1, 0.6, 0.75, 0.9, 1.1, 1.3)
 
 
+# weights of the squared error along what a vector is seen by
+ALONG = {"unbiased": 10, "least_squares": 1}
+
+
+def error_direction(
+    y: np.ndarray,
+    weight: np.ndarray,
+    scale: str,
+    whole: np.ndarray | None,
+    offset: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where errors of a learned code cost more: directions (n, d) and weights (n,)
+    of the squared products with them, for vectors and arguments of `encode`."""
+    if scale == "least_squares":
+        direction = weight * y
+    else:
+        direction = weight * (y if whole is None else whole).astype(np.float64)
+        direction = direction + (0 if offset is None else offset.astype(np.float64))
+    squares = np.divide(
+        direction**2, weight, out=np.zeros_like(direction), where=weight > 0
+    )
+    norm = squares.sum(axis=1)
+    along = np.divide(ALONG[scale], norm, out=np.zeros_like(norm), where=norm > 0)
+    return direction, along
+
+
 def encode(
     y: np.ndarray,
     plane_widths: Sequence[int],
@@ -84,16 +110,22 @@ def encode(
     *,
     scale: str = "unbiased",
     value_range: np.ndarray | None = None,
+    whole: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of IndexSDC, of vectors that `value_range` brings to its grid.
 
     Parameters
     ----------
     y : ndarray
-        Shape (n, at least plane_widths[0]); dimensions without bits are left out.
+        Shape (n, d), d at least plane_widths[0].
     value_range : ndarray, optional
         Shape (plane_widths[0],). Where it is learned, the step of the grid is
         chosen for each vector.
+    whole : ndarray, optional
+        Shape (n, d): what `y` are residuals of; themselves if not given.
+    offset : ndarray, optional
+        Shape (d,), of the query map, for METRIC_INNER_PRODUCT.
 
     Returns
     -------
@@ -103,34 +135,45 @@ def encode(
         Shape (n,), float16.
     """
     m = plane_widths[0]
-    y = y[:, :m].astype(np.float32)
-    weight = np.ones(m) if weight is None else weight[:m].astype(np.float64)
+    y = y.astype(np.float32)
+    weight = np.ones(y.shape[1]) if weight is None else weight.astype(np.float64)
     unit_range = np.ones(m, np.float32) if value_range is None else value_range
+    is_learned = (unit_range != 1).any()
+    direction, along = np.zeros(y.shape), np.zeros(len(y))
+    if is_learned and scale != "cosine":
+        direction, along = error_direction(y, weight, scale, whole, offset)
+    along_y = (direction * y).sum(axis=1)
+    weight, y, direction = weight[:m], y[:, :m], direction[:, :m]
     best = None
-    for step in STEPS if (unit_range != 1).any() else (1,):
+    for step in STEPS if is_learned else (1,):
         divisor = unit_range * np.float32(step)
         x = np.divide(y, divisor, out=np.zeros_like(y), where=divisor > 0)
         levels = quantize(x, plane_widths)
         v = values(levels, plane_widths) * unit_range.astype(np.float64)
         yv, vv = ((weight * a * v).sum(axis=1) for a in (y, v))
-        closeness = np.divide(yv**2, vv, out=np.zeros_like(vv), where=vv > 0)
+        along_v = (direction * v).sum(axis=1)
+        yv = yv + along * along_y * along_v
+        vv = vv + along * along_v**2
+        good = (yv > 0) & (vv > 0)
+        gain = np.divide(yv**2, vv, out=np.zeros_like(vv), where=good)
         if best is None:
-            best = closeness, levels, yv, vv
-        better = closeness > best[0]
+            best = gain, levels, yv, vv
+        better = gain > best[0]
         best = tuple(
             np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-            for new, old in zip((closeness, levels, yv, vv), best, strict=True)
+            for new, old in zip((gain, levels, yv, vv), best, strict=True)
         )
     _, levels, yv, vv = best
     yy = (weight * y.astype(np.float64) ** 2).sum(axis=1)
     numerator, denominator = {
-        "unbiased": (yy, yv),
+        "unbiased": (yv, vv) if is_learned else (yy, yv),
         "least_squares": (yv, vv),
         "cosine": (np.sqrt(weight.sum()), np.sqrt(vv)),
     }[scale]
     factor = np.divide(
         numerator, denominator, out=np.zeros_like(yy), where=denominator > 0
     )
+    factor = np.maximum(factor, 0)
     return (
         pack_levels(levels, plane_widths),
         factor.astype(np.float32).astype(np.float16),

@@ -17,7 +17,7 @@ from ivf_sdc_data import (
     nearest_lists,
 )
 from reference import decode, encode, quantize_query
-from sdc_data import get_range, random_map, random_vectors
+from sdc_data import get_offset, get_range, random_map, random_vectors
 
 import faiss_bebr
 
@@ -87,7 +87,13 @@ def reference_distances(index, x, queries, centroids, list_nos) -> np.ndarray:
     scale = "unbiased" if index.metric_type == IP else "least_squares"
     residuals = x - centroids[list_nos]
     planes, scales = encode(
-        residuals, widths, weight, scale=scale, value_range=get_range(index)
+        residuals,
+        widths,
+        weight,
+        scale=scale,
+        value_range=get_range(index),
+        whole=x,
+        offset=get_offset(index),
     )
     codes = np.concatenate([planes, scales[:, None].view(np.uint8)], axis=1)
     v = decode(codes, widths, get_range(index))

@@ -37,6 +37,8 @@ def test_coarse_quantizers(kind, metric, by_residual, x):
     quantizer = make_quantizer(kind)
     index = faiss_bebr.IndexIVFSDC(quantizer, D, 20, 4, metric)
     index.by_residual = by_residual
+    if by_residual:  # residuals are coded alike wherever they are from
+        index.set_scale_type(faiss_bebr.Scale_least_squares)
     assert not index.is_trained
     index.train(x)
     assert index.is_trained
@@ -49,6 +51,7 @@ def test_coarse_quantizers(kind, metric, by_residual, x):
     if by_residual:
         residuals = x - centroids[list_nos]
         codec = faiss_bebr.IndexSDC(D, 4, metric)
+        codec.set_scale_type(faiss_bebr.Scale_least_squares)
         codec.is_trained = False
         codec.train(residuals)
         np.testing.assert_array_equal(get_range(index), get_range(codec))

@@ -21,10 +21,13 @@ struct BinarizerTransform;
  */
 enum ScaleType {
     /// <y, y> / <y, v>: the estimate of <q, y> is unbiased along y. For input
-    /// that is finer than the code; default of METRIC_INNER_PRODUCT.
+    /// that is finer than the code; default of METRIC_INNER_PRODUCT. Where the
+    /// range is learned it is nearly so along the whole vector instead, and
+    /// less wrong in other directions, see CodeChooser.
     Scale_unbiased,
     /// <y, v> / <v, v>: the decoded vector is as close to y as it can be.
-    /// Default of METRIC_L2.
+    /// Default of METRIC_L2. Where the range is learned, squared errors along y
+    /// count twice.
     Scale_least_squares,
     /// decoded vectors all have the norm of a vector of ones: documents differ
     /// in direction only, which ranks by the cosine of codes as the paper does.
@@ -50,8 +53,7 @@ enum ScaleType {
  *     [ planes ][ float16 scale ][ number: 0, 1 or 2 bytes, machine's order ]
  *
  * Where the range is learned, input is finer than the code, and the nearest
- * point of the grid is not the best code: the one is taken, of those for a few
- * steps of the grid, whose direction is closest to that of the input.
+ * point of the grid is not the best code, see CodeChooser.
  */
 struct SDCQuantizer {
     PlaneLayout layout;
@@ -194,8 +196,14 @@ struct SDCQuantizer {
     /** Throws for a value that is not finite or too large for the scale.
      * @param x      size n * dim()
      * @param codes  output, size n * code_size()
+     * @param whole  finite vectors that x are the residuals of, if they are
+     *               residuals of others than `centroids`
      */
-    void compute_codes(const float* x, uint8_t* codes, size_t n) const;
+    void compute_codes(
+            const float* x,
+            uint8_t* codes,
+            size_t n,
+            const float* whole = nullptr) const;
 
     /// inverse of compute_codes, up to the loss of precision
     void decode(const uint8_t* codes, float* x, size_t n) const;

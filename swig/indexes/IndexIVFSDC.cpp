@@ -250,7 +250,7 @@ void IndexIVFSDC::encode_vectors(
             input = residuals.data();
         }
         bare.resize(part * code_size);
-        sdc.compute_codes(input, bare.data(), part);
+        sdc.compute_codes(input, bare.data(), part, x + i0 * d);
         for (idx_t i = 0; i < part; i++) {
             uint8_t* code = codes + (i0 + i) * (prefix + code_size);
             if (prefix > 0) {

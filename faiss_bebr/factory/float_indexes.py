@@ -176,17 +176,21 @@ class _Parser:
     def parse_transforms(self, tokens: list[str], space: _Space) -> Any:
         chain: list[Any] = []
         releases: list[Callable[[], None]] = []
+        for_budgets: list[tuple[str, Any]] = []
         rest = list(tokens)
         while rest and (is_binarizer(rest[0]) or _STOCK_TRANSFORM.fullmatch(rest[0])):
             token = rest.pop(0)
             if is_binarizer(token):
                 transform = make_binarizer(token, space.d)
                 releases.append(transform.this.disown)
+                budget = parse_budget(token)
+                if budget:
+                    for_budgets.append((token, transform))
                 space = _Space(
                     transform.d_out,
                     transform,
                     token,
-                    parse_budget(token),
+                    budget,
                     is_for_documents=space.is_for_documents,
                 )
             else:
@@ -200,8 +204,9 @@ class _Parser:
         if not rest:
             refuse(token, self.description, "an index or an encoding must follow it")
         index = _enclose(faiss.IndexPreTransform, self.parse(rest, space))
-        if space.budget and not space.binarizer.document_code_size:
-            refuse(space.binarizer_token, self.description, "SDC must follow it")
+        for token, transform in for_budgets:
+            if transform.document_code_size == 0:
+                refuse(token, self.description, "the encoding SDC must follow it")
         for transform, release in zip(reversed(chain), reversed(releases), strict=True):
             index.prepend_transform(transform)
             release()

@@ -9,7 +9,7 @@ import faiss
 from faiss.contrib import factory_tools
 
 from faiss_bebr.factory import index_factory
-from faiss_bebr.factory.tokens import has_own_token
+from faiss_bebr.factory.tokens import get_widths, has_own_token
 from faiss_bebr.index_io import downcast_index, downcast_VectorTransform
 from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
@@ -108,10 +108,6 @@ def _name(general: Any, binarizer: Any) -> str:
     return _stock_reverse_index_factory(index)
 
 
-def _get_widths(layout: Any) -> list[int]:
-    return [layout.plane_widths.at(t) for t in range(layout.plane_widths.size())]
-
-
 def _get_transforms(index: Any) -> list[Any]:
     chain = index.chain
     return [downcast_VectorTransform(chain.at(i)) for i in range(chain.size())]
@@ -141,10 +137,10 @@ def _is_for_budget(index: Any, binarizer: Any) -> bool:
 def _name_encoding(index: Any, binarizer: Any) -> str:
     if _is_for_budget(index, binarizer):
         return "SDC"
-    widths = _get_widths(index.sdc.layout)
+    widths = get_widths(index.sdc.layout)
     deep = [index.d] * len(widths)
     if binarizer is not None:
-        deep = _get_widths(binarizer.layout)
+        deep = get_widths(binarizer.layout)
     if widths == deep[: len(widths)]:
         name = f"SDC{len(widths)}"
     elif widths == [8]:
@@ -167,7 +163,7 @@ def _name_transform(transform: Any) -> str:
     if isinstance(transform, BinarizerTransform):
         if _has_budget(transform):
             return f"BEBR{transform.document_code_size}B"
-        planes = _get_widths(transform.layout)
+        planes = get_widths(transform.layout)
         if len(set(planes)) == 1:
             return f"BEBR{planes[0]}x{len(planes)}"
         return "BEBR" + "-".join(map(str, planes))

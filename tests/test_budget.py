@@ -253,6 +253,22 @@ def test_lists_are_the_coarse_stage_of_a_saved_binarizer(
     assert (index.search(x[:100], 1)[1][:, 0] == np.arange(100)).mean() > 0.3
 
 
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_quantizer_has_no_centroids_of_documents(is_trained, tmp_path):
+    """Its few vectors would be too few for them."""
+    binarizer = faiss_bebr.BinarizerTransform(24, [24, 24])
+    binarizer.set_document_code([24, 8], 100)
+    if is_trained:
+        set_weights(binarizer)
+    faiss.write_VectorTransform(binarizer, str(tmp_path / "binarizer"))
+    text = f"BEBR[{tmp_path / 'binarizer'}],IVF4(SDC),SDC"
+    index = faiss.index_factory(24, text)
+    ivf = downcast_index(index.index)
+    quantizer = downcast_index(ivf.quantizer)
+    assert get_widths(quantizer) == get_widths(ivf) == [24, 8]
+    assert (quantizer.ncentroids, ivf.by_residual) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

@@ -21,6 +21,8 @@ from faiss_bebr.factory.tokens import (
     MIN_HNSW_DEGREE,
     NUMBER,
     StoredCode,
+    get_document_widths,
+    get_widths,
     has_own_token,
     is_binarizer,
     is_encoding,
@@ -219,6 +221,9 @@ class _Parser:
 
     def make_flat(self, token: str, space: _Space) -> Any:
         code = self.take_stored_code(token, space, has_centroids=True)
+        if code is None and not space.is_for_documents and space.binarizer.ncentroids:
+            # a coarse quantizer has few vectors, too few for centroids of its own
+            code = StoredCode(get_document_widths(space.binarizer), 0)
         if code is None:
             return IndexSDC(space.binarizer, 0, self.metric)
         widths, ncentroids = code
@@ -334,8 +339,8 @@ class _Parser:
                 self.metric,
                 self.own_invlists,
             )
-            index.by_residual = not _are_equal(
-                index.sdc.layout, space.binarizer.layout
+            index.by_residual = (
+                get_widths(index.sdc.layout) != get_widths(space.binarizer.layout)
             ) or (stored is None and _has_coarse_stage(space.binarizer))
         else:
             index = IndexIVFSDC(
@@ -356,11 +361,6 @@ class _Parser:
 def _has_coarse_stage(binarizer: Any) -> bool:
     """Whether documents are coded less a centroid, as far as it is known."""
     return binarizer.ncentroids > 0 or binarizer.document_code_size > 0
-
-
-def _are_equal(layout: Any, other: Any) -> bool:
-    a, b = layout.plane_widths, other.plane_widths
-    return a.size() == b.size() and all(a.at(t) == b.at(t) for t in range(a.size()))
 
 
 def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:

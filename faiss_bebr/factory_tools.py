@@ -9,7 +9,7 @@ import faiss
 from faiss.contrib import factory_tools
 
 from faiss_bebr.factory import index_factory
-from faiss_bebr.factory.tokens import has_own_token
+from faiss_bebr.factory.tokens import get_widths, has_own_token
 from faiss_bebr.index_io import downcast_index, downcast_VectorTransform
 from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
@@ -47,18 +47,24 @@ def get_code_size(d: int, indexkey: str) -> int:
         index = index_factory(d, indexkey, faiss.METRIC_L2, False)
     except ValueError as error:
         raise RuntimeError(f"cannot parse {indexkey}: {error}") from error
-    return _measure(downcast_index(index))
+    return _measure(downcast_index(index), None)
 
 
-def _measure(index: Any) -> int:
-    if isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap)):
-        return _measure(downcast_index(index.index))
+def _measure(index: Any, binarizer: Any) -> int:
+    """`binarizer`: the one before the index."""
+    if isinstance(index, faiss.IndexPreTransform):
+        binarizer = _last_binarizer(_get_transforms(index), binarizer)
+        return _measure(downcast_index(index.index), binarizer)
+    if isinstance(index, faiss.IndexIDMap):
+        return _measure(downcast_index(index.index), binarizer)
     if isinstance(index, faiss.IndexRefine):
         parts = (index.base_index, index.refine_index)
-        return sum(_measure(downcast_index(part)) for part in parts)
+        return sum(_measure(downcast_index(part), binarizer) for part in parts)
     if isinstance(index, faiss.IndexHNSW):
-        links = 2 * factory_tools.get_hnsw_M(index)
-        return _measure(downcast_index(index.storage)) + links * _BYTES_OF_LINK
+        links = 2 * factory_tools.get_hnsw_M(index) * _BYTES_OF_LINK
+        return _measure(downcast_index(index.storage), binarizer) + links
+    if _is_for_budget(index, binarizer):
+        return binarizer.document_code_size  # training chooses that much or less
     if isinstance(index, faiss.IndexIVF):
         return index.code_size
     return index.sa_code_size()
@@ -73,45 +79,91 @@ def reverse_index_factory(index: Any) -> str:
     NotImplementedError
         If something inside has no factory string.
     """
-    general = index  # the caller may have no other reference to its owner
+    return _name(index, None)
+
+
+def _name(general: Any, binarizer: Any) -> str:
+    """`binarizer`: the one before the index; `general`: stays referenced here, as
+    the caller may have no other reference to its owner."""
     index = downcast_index(general)
     if not contains_own(index):
         return _stock_reverse_index_factory(index)
     if isinstance(index, IndexSDC):
-        return _name_encoding(index)
+        return _name_encoding(index, binarizer)
     if isinstance(index, IndexIVFSDC):
-        return f"{_name_coarse(index)},{_name_encoding(index)}"
+        encoding = _name_encoding(index, binarizer)
+        return f"{_name_coarse(index, binarizer)},{encoding}"
     if isinstance(index, faiss.IndexIVF):
         # FAISS would not name the storage of a graph
         code = _stock_reverse_index_factory(index).rpartition(",")[2]
-        return f"{_name_coarse(index)},{code}"
+        return f"{_name_coarse(index, binarizer)},{code}"
     if isinstance(index, faiss.IndexHNSW):
         degree = factory_tools.get_hnsw_M(index)
-        return f"HNSW{degree},{reverse_index_factory(index.storage)}"
+        return f"HNSW{degree},{_name(index.storage, binarizer)}"
     if isinstance(index, faiss.IndexPreTransform):
-        chain = index.chain
-        tokens = [_name_transform(chain.at(i)) for i in range(chain.size())]
-        return ",".join([*tokens, reverse_index_factory(index.index)])
+        transforms = _get_transforms(index)
+        binarizer = _last_binarizer(transforms, binarizer)
+        tokens = [_name_transform(transform) for transform in transforms]
+        return ",".join([*tokens, _name(index.index, binarizer)])
     return _stock_reverse_index_factory(index)
 
 
-def _name_encoding(index: Any) -> str:
-    return f"SDC{index.sdc.layout.plane_widths.size()}"
+def _get_transforms(index: Any) -> list[Any]:
+    chain = index.chain
+    return [downcast_VectorTransform(chain.at(i)) for i in range(chain.size())]
 
 
-def _name_coarse(index: Any) -> str:
+def _last_binarizer(transforms: list[Any], before: Any) -> Any:
+    for transform in transforms:
+        if isinstance(transform, BinarizerTransform):
+            before = transform
+    return before
+
+
+def _has_budget(binarizer: Any) -> bool:
+    """Whether training is to choose what indexes of its codes store."""
+    return not binarizer.is_trained and binarizer.document_code_size > 0
+
+
+def _is_for_budget(index: Any, binarizer: Any) -> bool:
+    return (
+        binarizer is not None
+        and _has_budget(binarizer)
+        and isinstance(index, (IndexSDC, IndexIVFSDC))
+        and index.follows_binarizer
+    )
+
+
+def _name_encoding(index: Any, binarizer: Any) -> str:
+    if _is_for_budget(index, binarizer):
+        return "SDC"
+    widths = get_widths(index.sdc.layout)
+    deep = [index.d] * len(widths)
+    if binarizer is not None:
+        deep = get_widths(binarizer.layout)
+    if widths == deep[: len(widths)]:
+        name = f"SDC{len(widths)}"
+    elif widths == [8]:
+        raise NotImplementedError("a single plane of 8 dimensions has no token")
+    else:
+        name = "SDC" + "-".join(map(str, widths))
+    ncentroids = index.sdc.ncentroids
+    return f"{name}_{ncentroids}" if ncentroids else name
+
+
+def _name_coarse(index: Any, binarizer: Any) -> str:
     quantizer = downcast_index(index.quantizer)
     if not contains_own(quantizer):
         holder = faiss.IndexIVFFlat(quantizer, index.d, index.nlist)
         return _stock_reverse_index_factory(holder).rpartition(",")[0]
-    return f"IVF{index.nlist}({reverse_index_factory(quantizer)})"
+    return f"IVF{index.nlist}({_name(quantizer, binarizer)})"
 
 
 def _name_transform(transform: Any) -> str:
-    transform = downcast_VectorTransform(transform)
     if isinstance(transform, BinarizerTransform):
-        widths = transform.layout.plane_widths
-        planes = [widths.at(t) for t in range(widths.size())]
+        if _has_budget(transform):
+            return f"BEBR{transform.document_code_size}B"
+        planes = get_widths(transform.layout)
         if len(set(planes)) == 1:
             return f"BEBR{planes[0]}x{len(planes)}"
         return "BEBR" + "-".join(map(str, planes))

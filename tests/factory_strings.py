@@ -25,7 +25,7 @@ def make_binarizer(d: int, widths: list[int], document_nbits: int = 0) -> Any:
     """A trained binarizer, which rotates and quantizes with all planes."""
     transform = faiss_bebr.BinarizerTransform(d, widths)
     set_weights(transform)
-    transform.document_nbits = document_nbits
+    transform.set_document_code(widths[:document_nbits])
     return transform
 
 
@@ -99,8 +99,17 @@ def disown_parts(index: Any) -> None:
 
 
 @st.composite
-def encodings(draw: Any, d: int, planes: int, kept: int, metric: int) -> Example:
+def encodings(
+    draw: Any,
+    d: int,
+    planes: int,
+    kept: int,
+    metric: int,
+    centroids: tuple[int, ...] = (0, 1, 3),
+) -> Example:
     """`SDC<nbits>`; planes is 0 without a binarizer."""
+    if draw(st.integers(0, 2)) == 0:
+        return draw(coarse_encodings(d, planes, metric, centroids))
     nbits = draw(st.integers(1, planes or 8))
     text = f"SDC{nbits}"
     if planes and draw(st.booleans()):
@@ -110,6 +119,28 @@ def encodings(draw: Any, d: int, planes: int, kept: int, metric: int) -> Example
         if binarizer is not None:
             return faiss_bebr.IndexSDC(binarizer, nbits, metric)
         index = faiss_bebr.IndexSDC(d, nbits, metric)
+        index.is_trained = False
+        return index
+
+    return Example(text, make)
+
+
+@st.composite
+def coarse_encodings(
+    draw: Any, d: int, planes: int, metric: int, centroids: tuple[int, ...]
+) -> Example:
+    """`SDC<m0>-<m1>-...`, with or without centroids."""
+    nplanes = draw(st.integers(2, planes or 8)) if planes != 1 else 1
+    first = draw(st.sampled_from([8, d // 8 * 8])) if not planes else 8
+    widths = [first] + [8] * (nplanes - 1)
+    ncentroids = draw(st.sampled_from(centroids))
+    text = "SDC" + "-".join(map(str, widths))
+    text += f"_{ncentroids}" if ncentroids else ""
+
+    def make(binarizer: Any) -> Any:
+        if binarizer is not None:
+            return faiss_bebr.IndexSDC(binarizer, widths, metric, ncentroids)
+        index = faiss_bebr.IndexSDC(widths, metric, d, ncentroids)
         index.is_trained = False
         return index
 
@@ -164,18 +195,20 @@ def inverted_files(draw: Any, d: int, planes: int, kept: int, metric: int) -> Ex
     coarse, nlist, trains_alone, inside, is_own = draw(
         quantizers(d, planes, kept, metric)
     )
-    code = draw(encodings(d, planes, kept, metric))
+    code = draw(encodings(d, planes, kept, metric, (0,)))
     stock_code = draw(st.sampled_from(["Flat", "SQ8", "PQ4x4"]))
     has_own_code = not is_own or draw(st.booleans())
 
     def make_own(binarizer: Any) -> Any:
-        nbits = code.make(binarizer).sdc.layout.plane_widths.size()
+        flat = code.make(binarizer)
+        widths = faiss.vector_to_array(flat.sdc.layout.plane_widths).tolist()
         quantizer = inside.make(binarizer)
         if binarizer is not None:
-            index = faiss_bebr.IndexIVFSDC(quantizer, binarizer, nbits, nlist, metric)
-            index.by_residual = nbits < planes
+            index = faiss_bebr.IndexIVFSDC(quantizer, binarizer, widths, nlist, metric)
+            deep = faiss.vector_to_array(binarizer.layout.plane_widths).tolist()
+            index.by_residual = widths != deep
         else:
-            index = faiss_bebr.IndexIVFSDC(quantizer, d, nlist, nbits, metric)
+            index = faiss_bebr.IndexIVFSDC(quantizer, widths, nlist, metric, True, d)
             index.by_residual = index.learn_range = True
         quantizer.this.disown()
         return index

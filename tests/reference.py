@@ -73,15 +73,59 @@ def quantize(x: np.ndarray, plane_widths: Sequence[int]) -> np.ndarray:
     return cell << (nplanes - planes)
 
 
+# what IndexSDC multiplies the steps of a learned grid by
+STEPS = (1, 0.6, 0.75, 0.9, 1.1, 1.3)
+
+
+# weights of the squared error along what a vector is seen by
+ALONG = {"unbiased": 10, "least_squares": 1}
+
+
+def error_direction(
+    y: np.ndarray,
+    weight: np.ndarray,
+    scale: str,
+    whole: np.ndarray | None,
+    offset: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where errors of a learned code cost more: directions (n, d) and weights (n,)
+    of the squared products with them, for vectors and arguments of `encode`."""
+    if scale == "least_squares":
+        direction = weight * y
+    else:
+        direction = weight * (y if whole is None else whole).astype(np.float64)
+        direction = direction + (0 if offset is None else offset.astype(np.float64))
+    squares = np.divide(
+        direction**2, weight, out=np.zeros_like(direction), where=weight > 0
+    )
+    norm = squares.sum(axis=1)
+    along = np.divide(ALONG[scale], norm, out=np.zeros_like(norm), where=norm > 0)
+    return direction, along
+
+
 def encode(
     y: np.ndarray,
     plane_widths: Sequence[int],
     weight: np.ndarray | None = None,
     *,
     scale: str = "unbiased",
-    value_range: float = 1,
+    value_range: np.ndarray | None = None,
+    whole: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of IndexSDC, of vectors that `value_range` brings to its grid.
+
+    Parameters
+    ----------
+    y : ndarray
+        Shape (n, d), d at least plane_widths[0].
+    value_range : ndarray, optional
+        Shape (plane_widths[0],). Where it is learned, the step of the grid is
+        chosen for each vector.
+    whole : ndarray, optional
+        Shape (n, d): what `y` are residuals of; themselves if not given.
+    offset : ndarray, optional
+        Shape (d,), of the query map, for METRIC_INNER_PRODUCT.
 
     Returns
     -------
@@ -90,37 +134,87 @@ def encode(
     scale : ndarray
         Shape (n,), float16.
     """
-    levels = quantize(y.astype(np.float32) / np.float32(value_range), plane_widths)
-    y = y.astype(np.float64)
+    m = plane_widths[0]
+    y = y.astype(np.float32)
     weight = np.ones(y.shape[1]) if weight is None else weight.astype(np.float64)
-    v = values(levels, plane_widths)
-    yv, yy, vv = ((weight * a * b).sum(axis=1) for a, b in ((y, v), (y, y), (v, v)))
+    unit_range = np.ones(m, np.float32) if value_range is None else value_range
+    is_learned = (unit_range != 1).any()
+    direction, along = np.zeros(y.shape), np.zeros(len(y))
+    if is_learned and scale != "cosine":
+        direction, along = error_direction(y, weight, scale, whole, offset)
+    along_y = (direction * y).sum(axis=1)
+    weight, y, direction = weight[:m], y[:, :m], direction[:, :m]
+    best = None
+    for step in STEPS if is_learned else (1,):
+        divisor = unit_range * np.float32(step)
+        x = np.divide(y, divisor, out=np.zeros_like(y), where=divisor > 0)
+        levels = quantize(x, plane_widths)
+        v = values(levels, plane_widths) * unit_range.astype(np.float64)
+        yv, vv = ((weight * a * v).sum(axis=1) for a in (y, v))
+        along_v = (direction * v).sum(axis=1)
+        yv = yv + along * along_y * along_v
+        vv = vv + along * along_v**2
+        good = (yv > 0) & (vv > 0)
+        gain = np.divide(yv**2, vv, out=np.zeros_like(vv), where=good)
+        if best is None:
+            best = gain, levels, yv, vv
+        better = gain > best[0]
+        best = tuple(
+            np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+            for new, old in zip((gain, levels, yv, vv), best, strict=True)
+        )
+    _, levels, yv, vv = best
+    yy = (weight * y.astype(np.float64) ** 2).sum(axis=1)
     numerator, denominator = {
-        "unbiased": (yy, yv),
+        "unbiased": (yv, vv) if is_learned else (yy, yv),
         "least_squares": (yv, vv),
         "cosine": (np.sqrt(weight.sum()), np.sqrt(vv)),
     }[scale]
     factor = np.divide(
         numerator, denominator, out=np.zeros_like(yy), where=denominator > 0
     )
+    factor = np.maximum(factor, 0)
     return (
         pack_levels(levels, plane_widths),
         factor.astype(np.float32).astype(np.float16),
     )
 
 
-def decode(codes: np.ndarray, plane_widths: Sequence[int]) -> np.ndarray:
-    """Decoded vectors of IndexSDC codes, shape (n, d), float64."""
-    scale = codes[:, -2:].copy().view(np.float16).astype(np.float64)
-    return scale * values(unpack_levels(codes, plane_widths), plane_widths)
+def decode(
+    codes: np.ndarray,
+    plane_widths: Sequence[int],
+    value_range: np.ndarray | None = None,
+    d: int | None = None,
+) -> np.ndarray:
+    """Decoded vectors of IndexSDC codes without centroids, shape (n, d), float64;
+    0 in dimensions without bits."""
+    m = plane_widths[0]
+    end = sum(plane_widths) // 8
+    scale = codes[:, end : end + 2].copy().view(np.float16).astype(np.float64)
+    v = scale * values(unpack_levels(codes, plane_widths), plane_widths)
+    if value_range is not None:
+        v = v * value_range.astype(np.float64)
+    return np.pad(v, ((0, 0), (0, (d or m) - m)))
 
 
-def quantize_query(q: np.ndarray) -> np.ndarray:
-    """int8 rounding of mapped queries (n, d) with one step for each, float64."""
+def quantize_query(q: np.ndarray, value_range: np.ndarray | None = None) -> np.ndarray:
+    """int8 rounding of mapped queries (n, d) with one step for each, float64.
+
+    What is rounded are the queries times `value_range`, in the dimensions that it
+    has; they stay as they are in the others, and where it is 0.
+    """
     q = q.astype(np.float32)
-    step = np.abs(q).max(axis=1, keepdims=True) / np.float32(127)
+    value_range = np.ones(q.shape[1]) if value_range is None else value_range
+    value_range = value_range.astype(np.float32)
+    m = len(value_range)
+    scaled = q[:, :m] * value_range
+    step = np.abs(scaled).max(axis=1, keepdims=True) / np.float32(127)
     safe = np.where(step > 0, step, np.float32(1))
-    return (step * np.clip(np.rint(q / safe), -127, 127)).astype(np.float64)
+    rounded = step * np.clip(np.rint(scaled / safe), -127, 127)
+    quantized = q.astype(np.float64)
+    coded = value_range > 0
+    quantized[:, :m][:, coded] = (rounded / np.where(coded, value_range, 1))[:, coded]
+    return quantized
 
 
 def binary_distances(

@@ -27,6 +27,17 @@ def random_map(rng: np.random.Generator, d: int) -> tuple[np.ndarray, np.ndarray
     return weight, (0.2 * rng.standard_normal(d)).astype(np.float32)
 
 
+def get_range(index) -> np.ndarray:
+    return faiss.vector_to_array(index.sdc.range)
+
+
+def get_offset(index) -> np.ndarray | None:
+    """What documents count for with METRIC_INNER_PRODUCT as queries do."""
+    if index.metric_type == L2:
+        return None
+    return faiss.vector_to_array(index.sdc.query_offset)
+
+
 def make_index(widths, metric=IP, query_map=None, scale_type=None):
     index = faiss_bebr.IndexSDC(widths, metric)
     if query_map:

@@ -29,6 +29,17 @@ STRINGS = [
     ("BEBR16x4,SDC2", 4 + 2),
     ("BEBR16x4,SDC4", 8 + 2),
     ("BEBR16-8-8,SDC2", 3 + 2),
+    ("SDC2_16", 24 * 2 // 8 + 2 + 1),
+    ("SDC16-8", 3 + 2),
+    ("SDC16-8_300", 3 + 2 + 2),
+    ("SDC16", 2 + 2),
+    ("SDC16_256", 2 + 2 + 1),
+    ("BEBR24x8,SDC24-16-8_1024", 6 + 2 + 2),
+    ("BEBR16-8-8,HNSW8,SDC2_9", 3 + 2 + 1 + 8 * 2 * 4),
+    ("IVF16,SDC16-8", 3 + 2),
+    ("BEBR24x8,IVF16,SDC24-16-8", 6 + 2),
+    ("IVF4(SDC16-8_9),SDC4", 14),
+    ("IDMap,SDC16-8_300", 3 + 2 + 2),
     ("IVF16,SDC4", 14),
     ("IVF16_HNSW8,SDC4", 14),
     ("IMI2x4,SDC4", 14),
@@ -69,6 +80,10 @@ def test_strings_and_back(text, code_size):
     [
         ("BEBR16x4,SDC", "BEBR16x4,SDC4"),
         ("BEBR16-16-16,SDC2", "BEBR16x3,SDC2"),
+        ("BEBR24-16-8,SDC24-16", "BEBR24-16-8,SDC2"),
+        ("BEBR24-16-8,SDC24-16_7", "BEBR24-16-8,SDC2_7"),
+        ("SDC24-24_7", "SDC2_7"),
+        ("SDC24", "SDC1"),
         ("HNSW_SDC2", "HNSW32,SDC2"),
         ("SDC2,IDMap", "IDMap,SDC2"),
         ("SDC2,RFlat", "SDC2,Refine(Flat)"),
@@ -124,6 +139,8 @@ def test_what_has_no_string():
     centering = faiss.IndexPreTransform(
         faiss.CenteringTransform(D), faiss_bebr.IndexSDC(D, 4)
     )
+    with pytest.raises(NotImplementedError, match="single plane of 8"):
+        factory_tools.reverse_index_factory(faiss_bebr.IndexSDC([8], 0, D))
     with pytest.raises(NotImplementedError, match="CenteringTransform"):
         factory_tools.reverse_index_factory(centering)
     with pytest.raises(NotImplementedError):

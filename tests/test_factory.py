@@ -115,15 +115,55 @@ def test_other_strings_go_to_faiss():
         ("BEBR48x3,SDC2", [48, 48, 48], [48, 48]),
         ("BEBR48-24-8,SDC", [48, 24, 8], [48, 24, 8]),
         ("BEBR48-24-8,SDC2", [48, 24, 8], [48, 24]),
+        ("BEBR48-24-8,SDC16-16", [48, 24, 8], [16, 16]),
+        ("BEBR48x3,SDC40", [48, 48, 48], [40]),
+        ("BEBR48x3,HNSW8,SDC40-16", [48, 48, 48], [40, 16]),
+        ("BEBR48x3,IVF4,SDC40-16", [48, 48, 48], [40, 16]),
     ],
 )
 def test_planes_of_binarizer_and_encoding(description, planes, stored):
     index = faiss_bebr.index_factory(64, description)
     binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
     storage = faiss_bebr.downcast_index(index.index)
+    if isinstance(storage, faiss.IndexHNSW):
+        storage = faiss_bebr.downcast_index(storage.storage)
     for layout, widths in ((binarizer.layout, planes), (storage.sdc.layout, stored)):
         assert faiss.vector_to_array(layout.plane_widths).tolist() == widths
-    assert binarizer.document_nbits == len(stored)
+    aim = get_document_widths(binarizer)
+    assert aim == ([] if description.endswith("SDC") else stored)
+    assert binarizer.ncentroids == 0
+
+
+@pytest.mark.parametrize("metric", [faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT])
+def test_coarse_stage(metric, rng):
+    x = clustered(rng, 900, 48)
+    index = faiss_bebr.index_factory(48, "PCA32,SDC24-16_20", metric)
+    index.train(x)
+    index.add(x)
+    storage = faiss_bebr.downcast_index(index.index)
+    assert (storage.d, storage.ncentroids, storage.code_size) == (32, 20, 5 + 2 + 1)
+    expected = faiss_bebr.IndexSDC([24, 16], metric, 32, 20)
+    y = index.chain.at(0).apply(x)
+    expected.train(y)
+    expected.add(y)
+    np.testing.assert_array_equal(
+        index.search(x[:9], 5)[1], expected.search(y[:9], 5)[1]
+    )
+
+
+def test_binarizer_knows_the_coarse_stage():
+    index = faiss_bebr.index_factory(48, "BEBR48x4,SDC40-16_20")
+    binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
+    assert get_document_widths(binarizer) == [40, 16]
+    assert binarizer.ncentroids == 20
+    index = faiss_bebr.index_factory(48, "BEBR48x4,IVF4(SDC8-8_9),SDC40-16")
+    binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
+    assert get_document_widths(binarizer) == [40, 16]
+    assert binarizer.ncentroids == 0
+
+
+def get_document_widths(binarizer) -> list[int]:
+    return faiss.vector_to_array(binarizer.document_plane_widths).tolist()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +179,7 @@ def test_planes_of_binarizer_and_encoding(description, planes, stored):
 def test_what_training_aims_at(description, document_nbits):
     index = faiss_bebr.index_factory(64, description)
     binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
-    assert binarizer.document_nbits == document_nbits
+    assert get_document_widths(binarizer) == [48] * document_nbits
 
 
 def test_encoding_without_number_takes_what_the_binarizer_keeps(named_binarizers):

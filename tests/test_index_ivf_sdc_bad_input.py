@@ -60,7 +60,7 @@ def test_bad_constructor_types():
     for arguments in ((quantizer, -D, 9, 2), (quantizer, D, -9, 2)):
         with pytest.raises((OverflowError, TypeError)):
             faiss_bebr.IndexIVFSDC(*arguments)
-    for nbits in (0, 4):
+    for nbits in (-1, 4):
         with pytest.raises(RuntimeError, match="nbits must be in 1..3"):
             faiss_bebr.IndexIVFSDC(quantizer, make_trained(), nbits, 9)
     with pytest.raises(RuntimeError, match="quantizer has d = 32"):

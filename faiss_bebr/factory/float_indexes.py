@@ -20,10 +20,15 @@ from faiss_bebr.factory import stock_parts
 from faiss_bebr.factory.tokens import (
     MIN_HNSW_DEGREE,
     NUMBER,
+    StoredCode,
+    get_document_widths,
+    get_widths,
     has_own_token,
     is_binarizer,
+    is_encoding,
     make_binarizer,
-    parse_stored_planes,
+    parse_budget,
+    parse_stored_code,
     refuse,
     split_at_commas,
 )
@@ -32,7 +37,6 @@ from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC
 _STOCK_TRANSFORM = re.compile(
     "PCAW?R?[0-9]+|L2[nN]orm|(RR|HR|ITQ)[0-9]*|OPQ[0-9]+(_[0-9]+)?|Pad[0-9]+"
 )
-_ENCODING = re.compile(f"SDC({NUMBER})?")
 _HNSW = re.compile(f"HNSW({NUMBER})?[,_](.*)", re.DOTALL)
 _NESTED_QUANTIZER = re.compile(rf"IVF({NUMBER})([kM]?)\((.*)\)", re.DOTALL)
 _REFINE = re.compile(r"Refine(Panorama)?\((.*)\)", re.DOTALL)
@@ -44,9 +48,11 @@ class _Space:
     """The vectors that arrive at a place of the string."""
 
     d: int
-    # the binarizer they come from, its token, and the transform after it
+    # the binarizer they come from, its token, the bytes that this gives to a
+    # document's code, and the transform after it
     binarizer: Any = None
     binarizer_token: str = ""
+    budget: int = 0
     later_transform: str = ""
     # False in a coarse quantizer, whose depth is not what training aims at
     is_for_documents: bool = True
@@ -66,13 +72,18 @@ def index_factory(
         Dimension of the input vectors.
     description : str
         FAISS's grammar with two more kinds of tokens. The transforms
-        `BEBR<m>x<nbits>`, `BEBR<m0>-<m1>-...` (plane widths) and `BEBR[name]`
+        `BEBR<m>x<nbits>`, `BEBR<m0>-<m1>-...` (plane widths), `BEBR<bytes>B`
+        (training chooses what `SDC` after it stores in at most these bytes, scale
+        and number of the centroid included: "BEBR68B,SDC") and `BEBR[name]`
         (see `register_binarizer`; or the path of a saved one); and the
-        encodings `SDC<nbits>` and `SDC`, which stores what the transform
-        keeps of documents. "BEBR256x6,SDC2": queries have 6 bits per
-        dimension, of which 2 are stored. Without a binarizer before it
-        `SDC<nbits>` encodes the vectors as they come, d being a multiple of
-        8. A string without such tokens goes to FAISS.
+        encodings `SDC<nbits>`, `SDC<m0>-<m1>-...` (plane widths; one number
+        above 8 is that of a single plane) and `SDC`, which stores what the
+        transform keeps of documents. "BEBR256x6,SDC2": queries have 6 bits per
+        dimension, of which 2 are stored. `_<ncentroids>` after the numbers adds
+        a coarse first stage, which inverted files have anyway:
+        "BEBR384x8,SDC264-184-56_1024". Without a binarizer before it `SDC..`
+        encodes the vectors as they come, d being a multiple of 8 for
+        `SDC<nbits>`. A string without such tokens goes to FAISS.
     metric : int
         METRIC_L2 or METRIC_INNER_PRODUCT.
     own_invlists : bool
@@ -167,14 +178,22 @@ class _Parser:
     def parse_transforms(self, tokens: list[str], space: _Space) -> Any:
         chain: list[Any] = []
         releases: list[Callable[[], None]] = []
+        for_budgets: list[tuple[str, Any]] = []
         rest = list(tokens)
         while rest and (is_binarizer(rest[0]) or _STOCK_TRANSFORM.fullmatch(rest[0])):
             token = rest.pop(0)
             if is_binarizer(token):
                 transform = make_binarizer(token, space.d)
                 releases.append(transform.this.disown)
+                budget = parse_budget(token)
+                if budget:
+                    for_budgets.append((token, transform))
                 space = _Space(
-                    transform.d_out, transform, token, "", space.is_for_documents
+                    transform.d_out,
+                    transform,
+                    token,
+                    budget,
+                    is_for_documents=space.is_for_documents,
                 )
             else:
                 holder = stock_parts.build_transform_holder(space.d, token)
@@ -187,42 +206,64 @@ class _Parser:
         if not rest:
             refuse(token, self.description, "an index or an encoding must follow it")
         index = _enclose(faiss.IndexPreTransform, self.parse(rest, space))
+        for token, transform in for_budgets:
+            if transform.document_code_size == 0:
+                refuse(token, self.description, "the encoding SDC must follow it")
         for transform, release in zip(reversed(chain), reversed(releases), strict=True):
             index.prepend_transform(transform)
             release()
         return index
 
     def parse_encoding(self, tokens: list[str], space: _Space) -> Any:
-        if len(tokens) > 1 or not _ENCODING.fullmatch(tokens[0]):
+        if len(tokens) > 1 or not is_encoding(tokens[0]):
             return None
         return self.make_flat(tokens[0], space)
 
     def make_flat(self, token: str, space: _Space) -> Any:
-        nbits = self.take_stored_planes(token, space)
+        code = self.take_stored_code(token, space, has_centroids=True)
+        if code is None and not space.is_for_documents and space.binarizer.ncentroids:
+            # a coarse quantizer has few vectors, too few for centroids of its own
+            code = StoredCode(get_document_widths(space.binarizer), 0)
+        if code is None:
+            return IndexSDC(space.binarizer, 0, self.metric)
+        widths, ncentroids = code
         if space.binarizer is not None:
-            return IndexSDC(space.binarizer, nbits, self.metric)
-        index = IndexSDC(space.d, nbits, self.metric)
+            return IndexSDC(space.binarizer, widths, self.metric, ncentroids)
+        index = IndexSDC(widths, self.metric, space.d, ncentroids)
         index.is_trained = False  # the range of such vectors is to be learned
         return index
 
-    def take_stored_planes(self, token: str, space: _Space) -> int:
-        """The number of planes of an encoding, told to its binarizer too."""
-        if not _ENCODING.fullmatch(token):
-            refuse(token, self.description, "expected SDC<nbits>")
+    def take_stored_code(
+        self, token: str, space: _Space, *, has_centroids: bool
+    ) -> StoredCode | None:
+        """What an encoding stores, told to its binarizer too; None if that says
+        it.
+
+        `has_centroids`: whether the index may have a coarse first stage in its codes.
+        """
+        if not is_encoding(token):
+            refuse(token, self.description, "expected SDC<nbits> or SDC<m0>-<m1>-..")
         if space.binarizer is not None and space.later_transform:
             raise ValueError(
                 f"{space.later_transform!r} in {self.description!r} stands between "
                 f"{space.binarizer_token!r} and {token!r}, which stores what the "
                 "binarizer puts out"
             )
-        nbits = parse_stored_planes(token, space.binarizer, space.d)
-        if (
-            space.is_for_documents
-            and space.binarizer is not None
-            and not space.binarizer.is_trained
-        ):
-            space.binarizer.document_nbits = nbits
-        return nbits
+        code = parse_stored_code(token, space.binarizer, space.d)
+        if space.binarizer is None or space.binarizer.is_trained:
+            return code
+        budget = space.budget or space.binarizer.document_code_size
+        if budget and code is not None:
+            refuse(
+                token,
+                self.description,
+                f"expected SDC, as {space.binarizer_token!r} gives the bytes of a code",
+            )
+        if space.is_for_documents and budget:
+            space.binarizer.set_document_budget(budget, has_centroids)
+        elif space.is_for_documents and code is not None:
+            space.binarizer.set_document_code(*code)
+        return code
 
     def parse_hnsw(self, tokens: list[str], space: _Space) -> Any:
         match = _HNSW.fullmatch(",".join(tokens))
@@ -282,22 +323,28 @@ class _Parser:
         """An IndexIVFSDC that is to own its quantizer.
 
         Codes are of residuals, as in FAISS's IVFPQ, unless all planes of a
-        binarizer are stored: such codes are the binarizer's own.
+        binarizer are stored: such codes are the binarizer's own. The lists are the
+        coarse first stage that a binarizer is trained for.
         """
-        nbits = self.take_stored_planes(code, space)
+        stored = self.take_stored_code(code, space, has_centroids=False)
+        if stored is not None and stored.ncentroids:
+            refuse(code, self.description, "an inverted file has centroids already")
+        what = 0 if stored is None else stored.plane_widths
         if space.binarizer is not None:
             index = IndexIVFSDC(
                 quantizer,
                 space.binarizer,
-                nbits,
+                what,
                 nlist,
                 self.metric,
                 self.own_invlists,
             )
-            index.by_residual = nbits < space.binarizer.layout.plane_widths.size()
+            index.by_residual = (
+                get_widths(index.sdc.layout) != get_widths(space.binarizer.layout)
+            ) or (stored is None and _has_coarse_stage(space.binarizer))
         else:
             index = IndexIVFSDC(
-                quantizer, space.d, nlist, nbits, self.metric, self.own_invlists
+                quantizer, what, nlist, self.metric, self.own_invlists, space.d
             )
             index.learn_range = True
             index.by_residual = True
@@ -309,6 +356,11 @@ class _Parser:
             not index.by_residual or trains_alone == stock_parts.TRAIN_ON_CENTROIDS
         )
         return index
+
+
+def _has_coarse_stage(binarizer: Any) -> bool:
+    """Whether documents are coded less a centroid, as far as it is known."""
+    return binarizer.ncentroids > 0 or binarizer.document_code_size > 0
 
 
 def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from faiss_bebr.binarizers import load_binarizer
-from faiss_bebr.swigfaiss_bebr import BinarizerTransform, PlaneLayout
+from faiss_bebr.swigfaiss_bebr import (
+    BinarizerTransform,
+    PlaneLayout,
+    SDCQuantizer,
+)
 
 NUMBER = "[0-9]{1,9}"  # more digits are no number that FAISS takes
 MIN_HNSW_DEGREE = 2  # FAISS crashes below
 _BINARIZER = re.compile(
     rf"BEBR({NUMBER})x({NUMBER})|BEBR({NUMBER}(?:-{NUMBER})+)|BEBR\[(.*)\]"
 )
-_BUDGET = re.compile("BEBR[0-9]+B")
-BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-... or BEBR[name]"
+_BUDGET = re.compile(f"BEBR({NUMBER})B")
+_ENCODING = re.compile(rf"SDC(?:({NUMBER})(-{NUMBER})*(?:_({NUMBER}))?)?")
+BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-..., BEBR<bytes>B or BEBR[name]"
 
 
 def has_own_token(description: str) -> bool:
@@ -68,11 +73,8 @@ def make_binarizer(token: str, d: int) -> Any:
     ValueError
         If the token or a number in it makes no sense; the text names it.
     """
-    if _BUDGET.fullmatch(token):
-        raise ValueError(
-            f"{token!r}: training by a budget of bytes is not available; "
-            "give the plane widths, BEBR<m>x<nbits> or BEBR<m0>-<m1>-..."
-        )
+    if parse_budget(token):
+        return _make_for_budget(token, d)
     match = _BINARIZER.fullmatch(token)
     if not match:
         raise ValueError(f"could not parse {token!r}: expected {BINARIZER_FORMS}")
@@ -86,6 +88,36 @@ def make_binarizer(token: str, d: int) -> Any:
         plane_widths = [int(m)] * int(nbits)
     _check_widths(token, plane_widths, d)
     return BinarizerTransform(d, plane_widths)
+
+
+def parse_budget(token: str) -> int:
+    """The bytes of a document's code that `BEBR<bytes>B` gives; 0 for other tokens.
+
+    Raises
+    ------
+    ValueError
+        If they are too few for any code; the text names the token.
+    """
+    match = _BUDGET.fullmatch(token)
+    if not match:
+        return 0
+    budget = int(match[1])
+    least = BinarizerTransform.min_document_code_size
+    if budget < least:
+        raise ValueError(
+            f"{token!r}: a code of 8 bits with its scale and the number of a "
+            f"centroid has {least} bytes, more than {budget}"
+        )
+    return budget
+
+
+def _make_for_budget(token: str, d: int) -> Any:
+    """All planes in all dimensions, of which training chooses what is stored. The
+    budget itself is set where the encoding is known."""
+    m = min(d, PlaneLayout.max_dim) // 8 * 8
+    if m == 0:
+        raise ValueError(f"{token!r} takes vectors of 8 dimensions or more, got {d}")
+    return BinarizerTransform(d, [m] * PlaneLayout.max_nbits)
 
 
 def _load(token: str, name: str, d: int) -> Any:
@@ -124,38 +156,95 @@ def _check_widths(token: str, widths: list[int], d: int) -> None:
         )
 
 
-def parse_stored_planes(token: str, binarizer: Any, d: int) -> int:
-    """The number of planes that `SDC<nbits>` stores of vectors of d dimensions.
+def get_widths(layout: Any) -> list[int]:
+    return [layout.plane_widths.at(t) for t in range(layout.plane_widths.size())]
+
+
+def get_document_widths(binarizer: Any) -> list[int]:
+    """Of the planes that indexes keep, as far as it is known."""
+    widths = binarizer.document_plane_widths
+    return [widths.at(t) for t in range(widths.size())] or get_widths(binarizer.layout)
+
+
+class StoredCode(NamedTuple):
+    """What an index stores of a vector."""
+
+    plane_widths: list[int]
+    ncentroids: int
+
+
+def is_encoding(token: str) -> bool:
+    return _ENCODING.fullmatch(token) is not None
+
+
+def parse_stored_code(token: str, binarizer: Any, d: int) -> StoredCode | None:
+    """What an encoding stores of vectors of d dimensions.
 
     Parameters
     ----------
     token : str
+        One that `is_encoding` takes.
     binarizer : BinarizerTransform or None
         The transform whose output arrives here.
     d : int
 
+    Returns
+    -------
+    code : StoredCode or None
+        None if the binarizer says it.
+
     Raises
     ------
     ValueError
-        If the number makes no sense here; the text names the token.
+        If a number makes no sense here; the text names the token.
     """
-    digits = token.removeprefix("SDC")
-    if binarizer is None:
-        if not digits:
+    numbers, _, centroids = token.removeprefix("SDC").partition("_")
+    if not numbers:
+        if binarizer is None:
             raise ValueError(f"{token!r} without a number needs a BEBR.. before it")
-        _check_nbits(token, int(digits))
+        return None
+    ncentroids = int(centroids) if centroids else 0
+    if centroids and not 1 <= ncentroids <= SDCQuantizer.max_ncentroids:
+        raise ValueError(
+            f"{token!r}: the number of centroids must be in "
+            f"1..{SDCQuantizer.max_ncentroids}, got {ncentroids}"
+        )
+    widths = [int(number) for number in numbers.split("-")]
+    if _is_number_of_bits(widths):
+        return StoredCode(_uniform_widths(token, widths[0], binarizer, d), ncentroids)
+    _check_widths(token, widths, d)
+    if binarizer is not None:
+        _check_within(token, widths, binarizer)
+    return StoredCode(widths, ncentroids)
+
+
+def _is_number_of_bits(widths: list[int]) -> bool:
+    """One number is that of bits where it can be; widths of planes are larger."""
+    return len(widths) == 1 and (widths[0] <= PlaneLayout.max_nbits or widths[0] % 8)
+
+
+def _uniform_widths(token: str, nbits: int, binarizer: Any, d: int) -> list[int]:
+    if binarizer is None:
+        _check_nbits(token, nbits)
         if d % 8 or d > PlaneLayout.max_dim:
             raise ValueError(
                 f"{token!r}: d must be a multiple of 8 and at most "
                 f"{PlaneLayout.max_dim}, got {d}"
             )
-        return int(digits)
-    nplanes = binarizer.layout.plane_widths.size()
-    if not digits:
-        return binarizer.document_nbits or nplanes
-    if not 1 <= int(digits) <= nplanes:
+        return [d] * nbits
+    widths = get_widths(binarizer.layout)
+    if not 1 <= nbits <= len(widths):
         raise ValueError(
-            f"{token!r}: nbits must be in 1..{nplanes}, the planes of the "
-            f"binarizer before it, got {digits}"
+            f"{token!r}: nbits must be in 1..{len(widths)}, the planes of the "
+            f"binarizer before it, got {nbits}"
         )
-    return int(digits)
+    return widths[:nbits]
+
+
+def _check_within(token: str, widths: list[int], binarizer: Any) -> None:
+    deep = get_widths(binarizer.layout)
+    if len(widths) > len(deep) or any(map(int.__gt__, widths, deep)):
+        raise ValueError(
+            f"{token!r}: planes must not be wider than those of the binarizer "
+            f"before it, {'-'.join(map(str, deep))}"
+        )

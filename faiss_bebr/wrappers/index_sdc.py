@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import faiss
 import numpy as np
 from faiss import add_ref_in_method, class_wrappers
 from faiss.loader import swig_ptr
@@ -46,6 +47,12 @@ def replacement_quantize_queries(self: Any, x: np.ndarray) -> np.ndarray:
     return q
 
 
+def _get_centroids(self: Any) -> np.ndarray:
+    """Of the coarse first stage, shape (ncentroids, d), float32, a copy; no rows
+    before training."""
+    return faiss.vector_to_array(self.sdc.centroids).reshape(-1, self.d)
+
+
 def handle_IndexSDC() -> None:
     handle_Index(IndexSDC)
     class_wrappers.handle_SearchParameters(SearchParametersSDC)
@@ -58,6 +65,10 @@ def handle_IndexSDC() -> None:
             self.referenced_objects = [args[0]]
 
     IndexSDC.__init__ = __init__
+    IndexSDC.ncentroids = property(
+        lambda self: self.sdc.ncentroids, doc="Of the coarse first stage; 0: none."
+    )
+    IndexSDC.centroids = property(_get_centroids)
     add_ref_in_method(IndexSDC, "link_binarizer", 0)
     class_wrappers.replace_method(
         IndexSDC, "quantize_queries", replacement_quantize_queries

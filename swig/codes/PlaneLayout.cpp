@@ -8,7 +8,7 @@
 
 namespace faiss_bebr {
 
-PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in)
+PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in, int d_in)
         : plane_widths(plane_widths_in), plane_offsets(1, 0) {
     const int n = nplanes();
     FAISS_THROW_IF_NOT_FMT(
@@ -30,8 +30,16 @@ PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in)
         previous = width;
         plane_offsets.push_back(plane_offsets.back() + width / 8);
     }
-    level_base.resize(dim());
-    for (int i = 0; i < dim(); i++) {
+    d = d_in == 0 ? coded_dim() : d_in;
+    FAISS_THROW_IF_NOT_FMT(
+            d >= coded_dim() && d <= max_dim,
+            "d must be in %d..%d, the width of the first plane and the most "
+            "that is supported, got %d",
+            coded_dim(),
+            max_dim,
+            d);
+    level_base.resize(coded_dim());
+    for (int i = 0; i < coded_dim(); i++) {
         for (int t = 0; t < n && i < plane_widths[t]; t++) {
             level_base[i] += 1 << (n - 1 - t);
         }
@@ -47,17 +55,27 @@ PlaneLayout PlaneLayout::uniform(int m, int nbits) {
     return PlaneLayout(std::vector<int>(nbits, m));
 }
 
-void PlaneLayout::quantize(const float* x, uint8_t* levels, float range) const {
-    const int n = nplanes();
-    const float steps_per_one = std::ldexp(1.0f, n - 2);
-    const float half = static_cast<float>(1 << (n - 1));
-    for (int i = 0; i < dim(); i++) {
-        float cell = std::floor(x[i] / range * steps_per_one);
+void PlaneLayout::quantize(
+        const float* x,
+        uint8_t* levels,
+        const float* divisors) const {
+    const int m = coded_dim();
+    const int half = 1 << (nplanes() - 1);
+    const float steps_per_one = std::ldexp(1.0f, nplanes() - 2);
+    const float lowest = static_cast<float>(-half);
+    const float highest = static_cast<float>(half - 1);
+    const uint8_t* base = level_base.data();
+    // in a form that compilers vectorize: no call of floor, no branch
+    for (int i = 0; i < m; i++) {
+        const float value = divisors ? x[i] / divisors[i] : x[i];
+        const float place =
+                std::min(std::max(value * steps_per_one, lowest), highest);
+        const int truncated = static_cast<int>(place);
+        int cell = truncated - (place < static_cast<float>(truncated));
         // half of the least denormal rounds to 0, but is on the other side
-        cell = x[i] < 0 ? std::min(cell, -1.0f) : cell;
-        cell = std::min(std::max(cell, -half), half - 1);
+        cell = value < 0 ? std::min(cell, -1) : cell;
         // a dimension's planes are the upper bits of level_base
-        levels[i] = static_cast<uint8_t>(cell + half) & level_base[i];
+        levels[i] = static_cast<uint8_t>(cell + half) & base[i];
     }
 }
 
@@ -76,7 +94,7 @@ void PlaneLayout::pack(const uint8_t* levels, uint8_t* code) const {
 }
 
 void PlaneLayout::unpack(const uint8_t* code, uint8_t* levels) const {
-    std::memset(levels, 0, dim());
+    std::memset(levels, 0, coded_dim());
     for (int t = 0; t < nplanes(); t++) {
         const int shift = nplanes() - 1 - t;
         const uint8_t* plane = code + plane_offsets[t];

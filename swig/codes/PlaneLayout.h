@@ -10,12 +10,12 @@ namespace faiss_bebr {
 
 /** How a code's bits lie in memory: the one place that says so.
  *
- * A code is nplanes() bit planes, one after the other. Plane t holds one bit
- * for each of the first plane_widths[t] dimensions, least significant bit of
- * each byte first: plane 0 is the sign of b_0 (1 for +1), plane t the sign of
- * the residual r_{t-1} (Binary Embedding-based Retrieval). So the first plane
- * is a plain binary code for any Hamming index, and the first L planes are the
- * code of depth L.
+ * A code of a vector of d dimensions is nplanes() bit planes, one after the
+ * other. Plane t holds one bit for each of the first plane_widths[t]
+ * dimensions, least significant bit of each byte first: plane 0 is the sign of
+ * b_0 (1 for +1), plane t the sign of the residual r_{t-1} (Binary
+ * Embedding-based Retrieval). So the first plane is a plain binary code for any
+ * Hamming index, and the first L planes are the code of depth L.
  *
  *     [ plane 0: m_0 / 8 bytes ][ plane 1: m_1 / 8 bytes ] ...
  *
@@ -25,19 +25,24 @@ namespace faiss_bebr {
  * symmetric around 0. Where all planes are equally wide V is the odd integer
  * 2^(n - 1) * b_i of the paper; a dimension of fewer planes takes the coarser
  * grid with the same unit. Values on the paper's scale are V * unit().
+ * Dimensions from plane_widths[0] on have no bits, and kernels do not see them.
  */
 struct PlaneLayout {
     std::vector<int> plane_widths;
+    int d = 0; ///< of the vectors, at least plane_widths[0]
     /// byte offset of each plane, and of the end: size nplanes() + 1
     std::vector<size_t> plane_offsets;
-    /// what makes the values of a dimension symmetric, size dim()
+    /// what makes the values of a dimension symmetric, size coded_dim()
     std::vector<uint8_t> level_base;
 
     PlaneLayout() = default;
 
-    /// @param plane_widths  1 to 8 widths, multiples of 8, not increasing,
-    ///                      at most max_dim; throws FaissException otherwise
-    explicit PlaneLayout(const std::vector<int>& plane_widths);
+    /** Throws FaissException for other arguments than these.
+     * @param plane_widths  1 to 8 widths, multiples of 8, not increasing, at
+     *                      most max_dim
+     * @param d             plane_widths[0] to max_dim; 0: plane_widths[0]
+     */
+    explicit PlaneLayout(const std::vector<int>& plane_widths, int d = 0);
 
     /// nbits planes of m bits each
     static PlaneLayout uniform(int m, int nbits);
@@ -47,6 +52,10 @@ struct PlaneLayout {
     static constexpr int max_nbits = 8;
 
     int dim() const {
+        return d;
+    }
+    /// the dimensions that have bits
+    int coded_dim() const {
         return plane_widths.empty() ? 0 : plane_widths[0];
     }
     int nplanes() const {
@@ -61,26 +70,30 @@ struct PlaneLayout {
         return 2.0f / static_cast<float>(1 << nplanes());
     }
     PlanesView view() const {
-        return {dim(),
+        return {coded_dim(),
                 nplanes(),
                 plane_widths.data(),
                 plane_offsets.data(),
                 level_base.data()};
     }
     bool operator==(const PlaneLayout& other) const {
-        return plane_widths == other.plane_widths;
+        return plane_widths == other.plane_widths && d == other.d;
     }
 
     /** Levels of a vector on the paper's scale, where codes fill (-2, 2):
      * floor to the grid, clipped at its ends, bits of missing planes zero.
      *
-     * @param x       float, size dim()
-     * @param levels  output, size dim()
-     * @param range   what x is divided by to be on that scale
+     * @param x         float, size coded_dim()
+     * @param levels    output, size coded_dim()
+     * @param divisors  what x is divided by to be on that scale, positive, size
+     *                  coded_dim(); nullptr: ones
      */
-    void quantize(const float* x, uint8_t* levels, float range = 1) const;
+    void quantize(
+            const float* x,
+            uint8_t* levels,
+            const float* divisors = nullptr) const;
 
-    /// @param levels  size dim()
+    /// @param levels  size coded_dim()
     /// @param code    output, size code_size()
     void pack(const uint8_t* levels, uint8_t* code) const;
 

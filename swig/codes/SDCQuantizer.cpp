@@ -1,13 +1,11 @@
 #include "codes/SDCQuantizer.h"
 
 #include "codes/check_arguments.h"
-#include "codes/float16.h"
 #include "transform/BinarizerTransform.h"
 
 #include <faiss/impl/FaissAssert.h>
 
 #include <cmath>
-#include <cstring>
 
 namespace faiss_bebr {
 
@@ -16,26 +14,38 @@ using faiss::METRIC_L2;
 
 SDCQuantizer::SDCQuantizer(
         const std::vector<int>& plane_widths,
-        faiss::MetricType metric)
-        : layout(plane_widths), metric_type(metric) {
+        faiss::MetricType metric,
+        int d,
+        size_t ncentroids_in)
+        : layout(plane_widths, d),
+          metric_type(metric),
+          ncentroids(ncentroids_in) {
     FAISS_THROW_IF_NOT_MSG(
             metric == METRIC_L2 || metric == METRIC_INNER_PRODUCT,
             "metric must be METRIC_L2 or METRIC_INNER_PRODUCT");
+    check_ncentroids(ncentroids);
     scale_type = metric == METRIC_L2 ? Scale_least_squares : Scale_unbiased;
+    range.assign(layout.coded_dim(), 1.0f);
     query_weight.assign(dim(), 1.0f);
     query_offset.assign(dim(), 0.0f);
+    update_coded_map();
 }
 
 namespace {
 
-std::vector<int> first_planes(const BinarizerTransform& binarizer, int nbits) {
+/// @param nbits  0: what the binarizer is trained for
+std::vector<int> get_widths(const BinarizerTransform& binarizer, int nbits) {
+    if (nbits == 0 && !binarizer.document_plane_widths.empty()) {
+        return binarizer.document_plane_widths;
+    }
     const std::vector<int>& widths = binarizer.layout.plane_widths;
     FAISS_THROW_IF_NOT_FMT(
-            nbits >= 1 && nbits <= int(widths.size()),
-            "nbits must be in 1..%zd, the binarizer's, got %d",
+            nbits >= 0 && nbits <= int(widths.size()),
+            "nbits must be in 1..%zd, the binarizer's, or 0, got %d",
             widths.size(),
             nbits);
-    return std::vector<int>(widths.begin(), widths.begin() + nbits);
+    return std::vector<int>(
+            widths.begin(), nbits == 0 ? widths.end() : widths.begin() + nbits);
 }
 
 } // namespace
@@ -43,10 +53,38 @@ std::vector<int> first_planes(const BinarizerTransform& binarizer, int nbits) {
 SDCQuantizer::SDCQuantizer(
         const BinarizerTransform& binarizer,
         int nbits,
-        faiss::MetricType metric)
-        : SDCQuantizer(first_planes(binarizer, nbits), metric) {
-    if (metric == METRIC_INNER_PRODUCT && layout == binarizer.layout) {
+        faiss::MetricType metric,
+        bool has_centroids)
+        : SDCQuantizer(
+                  binarizer,
+                  get_widths(binarizer, nbits),
+                  metric,
+                  nbits == 0 && has_centroids ? binarizer.ncentroids : 0) {}
+
+SDCQuantizer::SDCQuantizer(
+        const BinarizerTransform& binarizer,
+        const std::vector<int>& plane_widths,
+        faiss::MetricType metric,
+        size_t ncentroids_in)
+        : SDCQuantizer(
+                  plane_widths,
+                  metric,
+                  binarizer.layout.dim(),
+                  ncentroids_in) {
+    check_fits(binarizer);
+    if (metric == METRIC_INNER_PRODUCT && layout == binarizer.layout &&
+        ncentroids == 0) {
         scale_type = Scale_cosine;
+    }
+}
+
+void SDCQuantizer::update_coded_map() {
+    const int m = layout.coded_dim();
+    coded_weight.resize(m);
+    coded_offset.resize(m);
+    for (int i = 0; i < m; i++) {
+        coded_weight[i] = query_weight[i] * range[i] * range[i];
+        coded_offset[i] = query_offset[i] * range[i];
     }
 }
 
@@ -56,6 +94,53 @@ void SDCQuantizer::set_query_map(
     check_query_map(dim(), weight, offset);
     query_weight = weight;
     query_offset = offset;
+    update_coded_map();
+}
+
+void SDCQuantizer::set_range(
+        const std::vector<float>& range_in,
+        float grid_step_in) {
+    FAISS_THROW_IF_NOT_FMT(
+            range_in.size() == size_t(layout.coded_dim()),
+            "range must have size %d, got %zd",
+            layout.coded_dim(),
+            range_in.size());
+    for (float value : range_in) {
+        FAISS_THROW_IF_NOT_FMT(
+                std::isfinite(value) && value >= 0,
+                "range must be finite and not negative, got %g",
+                value);
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            std::isfinite(grid_step_in) && grid_step_in > 0,
+            "grid_step must be finite and positive, got %g",
+            grid_step_in);
+    range = range_in;
+    grid_step = grid_step_in;
+    update_coded_map();
+}
+
+bool SDCQuantizer::has_plain_range() const {
+    return grid_step == 1 &&
+            std::all_of(
+                    range.begin(), range.end(), [](float r) { return r == 1; });
+}
+
+void SDCQuantizer::take_shape(
+        const BinarizerTransform& binarizer,
+        bool has_centroids) {
+    const SDCQuantizer fresh(binarizer, 0, metric_type, has_centroids);
+    FAISS_THROW_IF_NOT_FMT(
+            fresh.dim() == dim(),
+            "the index is of %d dimensions, the binarizer's output of %d",
+            dim(),
+            fresh.dim());
+    layout = fresh.layout;
+    ncentroids = fresh.ncentroids;
+    if (scale_type == Scale_cosine) {
+        scale_type = fresh.scale_type;
+    }
+    set_range(fresh.range);
 }
 
 void SDCQuantizer::take_query_map(const BinarizerTransform& binarizer) {
@@ -64,11 +149,28 @@ void SDCQuantizer::take_query_map(const BinarizerTransform& binarizer) {
     set_query_map(binarizer.query_weight, binarizer.query_offset);
 }
 
-void SDCQuantizer::check_first_planes(
-        const BinarizerTransform& binarizer) const {
-    FAISS_THROW_IF_NOT_MSG(
-            first_planes(binarizer, layout.nplanes()) == layout.plane_widths,
-            "the planes are not the first ones of the binarizer");
+void SDCQuantizer::check_fits(const BinarizerTransform& binarizer) const {
+    const std::vector<int>& deep = binarizer.layout.plane_widths;
+    const std::vector<int>& widths = layout.plane_widths;
+    bool fits = widths.size() <= deep.size() && dim() == binarizer.layout.dim();
+    for (size_t t = 0; fits && t < widths.size(); t++) {
+        fits = widths[t] <= deep[t];
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            fits,
+            "the planes are not within those of the binarizer, which has %zd "
+            "for vectors of %d dimensions",
+            deep.size(),
+            binarizer.layout.dim());
+}
+
+bool SDCQuantizer::needs_training(const BinarizerTransform& binarizer) const {
+    const std::vector<int>& widths = layout.plane_widths;
+    return ncentroids > 0 ||
+            !std::equal(
+                    widths.begin(),
+                    widths.end(),
+                    binarizer.layout.plane_widths.begin());
 }
 
 void SDCQuantizer::train_range(size_t n, const float* x) {
@@ -76,110 +178,46 @@ void SDCQuantizer::train_range(size_t n, const float* x) {
     static const double half_width[PlaneLayout::max_nbits] = {
             1.596, 1.991, 2.344, 2.681, 3.010, 3.328, 3.636, 3.933};
     check_finite(n, dim(), x);
-    double sum = 0;
-    for (size_t i = 0; i < n * dim(); i++) {
-        sum += double(x[i]) * x[i];
-    }
-    FAISS_THROW_IF_NOT_MSG(sum > 0, "cannot train on zeros only");
-    const double deviation = std::sqrt(sum / (double(n) * dim()));
-    const auto trained = static_cast<float>(
-            deviation * half_width[layout.nplanes() - 1] / 2);
-    FAISS_THROW_IF_NOT_FMT(
-            std::isnormal(trained),
-            "cannot train on values of deviation %g: too small or too large",
-            deviation);
-    range = trained;
-}
-
-namespace {
-
-/// the scale of y, whose quantized values are V * unit
-float choose_scale(
-        const SDCQuantizer& sdc,
-        const float* y,
-        const uint8_t* levels) {
-    double yy = 0, yv = 0, vv = 0, total_weight = 0;
-    const double unit = sdc.layout.unit();
-    for (int i = 0; i < sdc.dim(); i++) {
-        const double weight = sdc.query_weight[i];
-        const double v = unit * (2 * levels[i] - sdc.layout.level_base[i]);
-        yy += weight * y[i] * y[i];
-        yv += weight * y[i] * v;
-        vv += weight * v * v;
-        total_weight += weight;
-    }
-    if (sdc.scale_type == Scale_cosine) {
-        return vv > 0 ? static_cast<float>(std::sqrt(total_weight / vv)) : 0;
-    }
-    if (sdc.scale_type == Scale_least_squares) {
-        return vv > 0 ? static_cast<float>(yv / vv) : 0;
-    }
-    // values and levels have the same signs, so yv is 0 for y = 0 only
-    return yv > 0 ? static_cast<float>(yy / yv) : 0;
-}
-
-/// @param levels  working memory, size dim()
-/// @return        whether the scale is too large for a float16
-bool encode_vector(
-        const SDCQuantizer& sdc,
-        const float* y,
-        uint8_t* code,
-        std::vector<uint8_t>& levels) {
-    sdc.layout.quantize(y, levels.data(), sdc.range);
-    sdc.layout.pack(levels.data(), code);
-    const uint16_t half = encode_float16(choose_scale(sdc, y, levels.data()));
-    std::memcpy(code + sdc.layout.code_size(), &half, sizeof(half));
-    return half == encode_float16(INFINITY);
-}
-
-} // namespace
-
-void SDCQuantizer::compute_codes(const float* x, uint8_t* codes, size_t n)
-        const {
-    check_finite(n, dim(), x);
-    bool overflow = false;
-#pragma omp parallel reduction(|| : overflow) if (n > 1000)
-    {
-        std::vector<uint8_t> levels(dim());
-#pragma omp for
-        for (int64_t i = 0; i < int64_t(n); i++) {
-            const bool too_large = encode_vector(
-                    *this, x + i * dim(), codes + i * code_size(), levels);
-            overflow = overflow || too_large;
+    const int m = layout.coded_dim();
+    std::vector<double> sums(m);
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < m; j++) {
+            sums[j] += double(x[i * dim() + j]) * x[i * dim() + j];
         }
     }
+    std::vector<float> trained(m);
+    int nplanes = layout.nplanes();
+    for (int j = 0; j < m; j++) {
+        while (j >= layout.plane_widths[nplanes - 1]) {
+            nplanes--;
+        }
+        const double deviation = std::sqrt(sums[j] / double(n));
+        trained[j] =
+                static_cast<float>(deviation * half_width[nplanes - 1] / 2);
+        FAISS_THROW_IF_NOT_FMT(
+                sums[j] == 0 || std::isnormal(trained[j]),
+                "cannot train on values of deviation %g: too small or too "
+                "large",
+                deviation);
+    }
+    const bool has_variance = std::any_of(
+            trained.begin(), trained.end(), [](float r) { return r > 0; });
     FAISS_THROW_IF_NOT_MSG(
-            !overflow, "x has values too large for the scale of a code");
-}
-
-void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
-#pragma omp parallel if (n > 1000)
-    {
-        std::vector<uint8_t> levels(dim());
-#pragma omp for
-        for (int64_t i = 0; i < int64_t(n); i++) {
-            const uint8_t* code = codes + i * code_size();
-            layout.unpack(code, levels.data());
-            const float step = get_scale(code) * layout.unit();
-            for (int j = 0; j < dim(); j++) {
-                x[i * dim() + j] =
-                        step * (2 * levels[j] - layout.level_base[j]);
-            }
-        }
-    }
-}
-
-float SDCQuantizer::get_scale(const uint8_t* code) const {
-    uint16_t half;
-    std::memcpy(&half, code + layout.code_size(), sizeof(half));
-    return decode_float16(half);
+            has_variance || ncentroids == 0,
+            "cannot train: vectors are equal to their centroids, there have "
+            "to be more different vectors than centroids");
+    FAISS_THROW_IF_NOT_MSG(has_variance, "cannot train on zeros only");
+    set_range(trained);
 }
 
 void SDCQuantizer::check_compatible(const SDCQuantizer& other) const {
     FAISS_THROW_IF_NOT_MSG(
             layout == other.layout && scale_type == other.scale_type &&
-                    range == other.range,
+                    range == other.range && grid_step == other.grid_step,
             "codes differ in plane widths, type of scale or range");
+    FAISS_THROW_IF_NOT_MSG(
+            ncentroids == other.ncentroids && centroids == other.centroids,
+            "codes differ in their centroids");
     FAISS_THROW_IF_NOT_MSG(metric_type == other.metric_type, "metrics differ");
     FAISS_THROW_IF_NOT_MSG(
             query_weight == other.query_weight &&

@@ -2,10 +2,13 @@
 
 #include "codes/PlaneLayout.h"
 
+#include <faiss/Clustering.h>
 #include <faiss/MetricType.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace faiss_bebr {
@@ -13,15 +16,18 @@ namespace faiss_bebr {
 struct BinarizerTransform;
 
 /** How SDCQuantizer chooses the scale s of a document y with the quantized
- * values v = V * layout.unit(). Products and norms are weighted by
- * query_weight.
+ * values v = V * layout.unit() * range. Products and norms are weighted by
+ * query_weight, and are of the dimensions that have bits.
  */
 enum ScaleType {
     /// <y, y> / <y, v>: the estimate of <q, y> is unbiased along y. For input
-    /// that is finer than the code; default of METRIC_INNER_PRODUCT.
+    /// that is finer than the code; default of METRIC_INNER_PRODUCT. Where the
+    /// range is learned it is nearly so along the whole vector instead, and
+    /// less wrong in other directions, see CodeChooser.
     Scale_unbiased,
     /// <y, v> / <v, v>: the decoded vector is as close to y as it can be.
-    /// Default of METRIC_L2.
+    /// Default of METRIC_L2. Where the range is learned, squared errors along y
+    /// count twice.
     Scale_least_squares,
     /// decoded vectors all have the norm of a vector of ones: documents differ
     /// in direction only, which ranks by the cosine of codes as the paper does.
@@ -37,18 +43,36 @@ enum ScaleType {
  * binarizer with values in (-2, 2); others are clipped to that grid. A code is
  * the planes of PlaneLayout followed by a scale s, a float16 in the machine's
  * byte order; the planes may be fewer than the input's, whose first ones they
- * are. The decoded vector is s * V * layout.unit().
+ * are. The decoded vector is v = s * V * layout.unit() * range, and 0 in
+ * dimensions that have no bits.
+ *
+ * With a coarse first stage, all this is about the vector less the centroid c
+ * that is nearest to it, and the decoded vector is c + v. The centroid has all
+ * dimensions, also those without bits. Its number follows the scale:
+ *
+ *     [ planes ][ float16 scale ][ number: 0, 1 or 2 bytes, machine's order ]
+ *
+ * Where the range is learned, input is finer than the code, and the nearest
+ * point of the grid is not the best code, see CodeChooser.
  */
 struct SDCQuantizer {
     PlaneLayout layout;
     faiss::MetricType metric_type = faiss::METRIC_L2;
     ScaleType scale_type = Scale_least_squares;
 
-    /// what input is divided by before it is quantized; 1 for the output of
-    /// a binarizer
-    float range = 1;
+    /** What input is divided by before it is quantized, size
+     * layout.coded_dim(): ones for the output of a binarizer. Where it is 0,
+     * input had no variance, and is decoded as 0.
+     */
+    std::vector<float> range;
 
-    /** The query's affine map, size d each: a query y counts as
+    /** What input is divided by beside the range. Decoded vectors are not
+     * multiplied by it, as their scales are: so are the codes in files of
+     * format version 1, whose range was one number. In others it is 1.
+     */
+    float grid_step = 1;
+
+    /** The query's affine map, size dim() each: a query y counts as
      * q = query_weight * y + query_offset. For codes of centred data the offset
      * brings back the mean that the score of an uncentred query needs. With
      * METRIC_L2 the weights are those of the squared differences and the
@@ -57,28 +81,64 @@ struct SDCQuantizer {
     std::vector<float> query_weight;
     std::vector<float> query_offset;
 
+    /// of the coarse first stage, at most max_ncentroids; 0: there is none
+    size_t ncentroids = 0;
+    /// size ncentroids * dim(), empty before training
+    std::vector<float> centroids;
+
+    /// What kernels multiply V by, size layout.coded_dim():
+    /// query_weight * range^2, and query_offset * range
+    std::vector<float> coded_weight;
+    std::vector<float> coded_offset;
+
+    static constexpr size_t max_ncentroids = 65536;
+
     SDCQuantizer() = default;
 
-    /// @param plane_widths  see PlaneLayout
-    /// @param metric        METRIC_L2 or METRIC_INNER_PRODUCT
+    /// @param plane_widths, d  see PlaneLayout
+    /// @param metric           METRIC_L2 or METRIC_INNER_PRODUCT
     SDCQuantizer(
             const std::vector<int>& plane_widths,
-            faiss::MetricType metric);
+            faiss::MetricType metric,
+            int d = 0,
+            size_t ncentroids = 0);
 
-    /// the first nbits planes of a binarizer's code, with the ScaleType for
-    /// these; without its query map, see take_query_map()
+    /** Codes of a binarizer's output, with the ScaleType for these; without
+     * its query map, see take_query_map().
+     * @param nbits          the first planes of its code; 0: what it is
+     *                       trained for, see
+     *                       BinarizerTransform::document_plane_widths
+     * @param has_centroids  whether those count that it is trained for
+     */
     SDCQuantizer(
             const BinarizerTransform& binarizer,
             int nbits,
-            faiss::MetricType metric);
+            faiss::MetricType metric,
+            bool has_centroids = true);
+
+    /// the same of any plane widths
+    SDCQuantizer(
+            const BinarizerTransform& binarizer,
+            const std::vector<int>& plane_widths,
+            faiss::MetricType metric,
+            size_t ncentroids = 0);
 
     int dim() const {
         return layout.dim();
     }
-    /// bytes of the planes and the scale
     size_t code_size() const {
+        return centroid_offset() + centroid_bytes();
+    }
+    /// where the number of the centroid is in a code
+    size_t centroid_offset() const {
         return layout.code_size() + sizeof(uint16_t);
     }
+    /// of that number
+    size_t centroid_bytes() const {
+        return ncentroids == 0 ? 0 : ncentroids <= 256 ? 1 : 2;
+    }
+    /// whether codes are the planes of the input as they are
+    bool has_plain_range() const;
 
     /// @param weight  not negative, size dim()
     /// @param offset  size dim()
@@ -90,20 +150,60 @@ struct SDCQuantizer {
     /// not trained
     void take_query_map(const BinarizerTransform& binarizer);
 
-    /// throws if the codes are not the first planes of the binarizer's
-    void check_first_planes(const BinarizerTransform& binarizer) const;
+    /// takes plane widths and ncentroids from what the binarizer is trained
+    /// for; Scale_cosine stays only if it is for such codes
+    void take_shape(
+            const BinarizerTransform& binarizer,
+            bool has_centroids = true);
 
-    /** Sets the range so that the grid has the least squared error for Gaussian
-     * values of the mean square of x.
-     * @param x  size n * dim(), n > 0
+    /// @param range      finite and not negative, size layout.coded_dim()
+    /// @param grid_step  finite and positive
+    void set_range(const std::vector<float>& range, float grid_step = 1);
+
+    /// throws if vectors of the binarizer have another dimension or fewer
+    /// planes in a dimension
+    void check_fits(const BinarizerTransform& binarizer) const;
+
+    /// whether range and centroids have to be learned of the binarizer's
+    /// output, as the codes are not the first planes of it
+    bool needs_training(const BinarizerTransform& binarizer) const;
+
+    /** Sets the range so that in each dimension the grid has the least squared
+     * error for Gaussian values of the mean square that x has in it.
+     * @param x  size n * dim(), n > 0; less their centroids if there are some
      */
     void train_range(size_t n, const float* x);
+
+    /** Clusters x, and learns the range of a sample less its centroids.
+     * @param x  size n * dim(), at least ncentroids vectors
+     */
+    void train(size_t n, const float* x, const faiss::ClusteringParameters& cp);
+
+    /// throws if there should be centroids and are none
+    void check_centroids() const;
+
+    /** The nearest centroids.
+     * @param x          size n * dim()
+     * @param numbers    output, size n
+     * @param residuals  output, x less these, size n * dim()
+     */
+    void find_centroids(
+            size_t n,
+            const float* x,
+            faiss::idx_t* numbers,
+            float* residuals) const;
 
     /** Throws for a value that is not finite or too large for the scale.
      * @param x      size n * dim()
      * @param codes  output, size n * code_size()
+     * @param whole  finite vectors that x are the residuals of, if they are
+     *               residuals of others than `centroids`
      */
-    void compute_codes(const float* x, uint8_t* codes, size_t n) const;
+    void compute_codes(
+            const float* x,
+            uint8_t* codes,
+            size_t n,
+            const float* whole = nullptr) const;
 
     /// inverse of compute_codes, up to the loss of precision
     void decode(const uint8_t* codes, float* x, size_t n) const;
@@ -111,8 +211,32 @@ struct SDCQuantizer {
     /// the scale at the end of a code
     float get_scale(const uint8_t* code) const;
 
+    /// the number of the code's centroid, below ncentroids whatever the bytes
+    /// are; 0 if there are none
+    size_t get_centroid_no(const uint8_t* code) const {
+        if (ncentroids == 0) {
+            return 0;
+        }
+        uint16_t number = code[centroid_offset()];
+        if (centroid_bytes() == 2) {
+            std::memcpy(&number, code + centroid_offset(), 2);
+        }
+        return std::min<size_t>(number, ncentroids - 1);
+    }
+
+    /// of the code, size dim(); only with centroids
+    const float* get_centroid(const uint8_t* code) const {
+        return centroids.data() + get_centroid_no(code) * dim();
+    }
+
+    /// throws if one of n codes has the number of no centroid
+    void check_codes(size_t n, const uint8_t* codes) const;
+
     /// whether the codes of the other one are comparable; throws if not
     void check_compatible(const SDCQuantizer& other) const;
+
+   private:
+    void update_coded_map();
 };
 
 } // namespace faiss_bebr

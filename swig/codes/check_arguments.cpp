@@ -1,6 +1,6 @@
 #include "codes/check_arguments.h"
 
-#include "codes/PlaneLayout.h"
+#include "codes/SDCQuantizer.h"
 
 #include <faiss/impl/FaissAssert.h>
 
@@ -52,6 +52,14 @@ void check_query_map(
                 i,
                 i);
     }
+}
+
+void check_ncentroids(size_t ncentroids) {
+    FAISS_THROW_IF_NOT_FMT(
+            ncentroids <= SDCQuantizer::max_ncentroids,
+            "ncentroids must be in 0..%zd, got %zd",
+            SDCQuantizer::max_ncentroids,
+            ncentroids);
 }
 
 void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal) {

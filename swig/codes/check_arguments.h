@@ -23,6 +23,9 @@ void check_query_map(
         const std::vector<float>& weight,
         const std::vector<float>& offset);
 
+/// of a coarse first stage, see SDCQuantizer
+void check_ncentroids(size_t ncentroids);
+
 /// the ids i0 .. i0 + ni - 1 have to be in 0 .. ntotal - 1
 void check_id_range(faiss::idx_t i0, faiss::idx_t ni, faiss::idx_t ntotal);
 

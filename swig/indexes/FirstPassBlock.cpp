@@ -43,7 +43,7 @@ PlaneQueries::PlaneQueries(
         const PlaneLayout& documents,
         const LevelQueries& queries)
         : words(documents.nplanes()), step(queries.step.size()) {
-    const int d = documents.dim();
+    const int d = documents.coded_dim();
     for (int t = 0; t < documents.nplanes(); t++) {
         const size_t nwords = get_num_words(documents.plane_widths[t]);
         words[t].resize(step.size() * nbits * nwords);
@@ -69,7 +69,7 @@ PlaneQueries::PlaneQueries(
 
 FirstPassBlock::FirstPassBlock(
         const SDCQuantizer& sdc_in,
-        const SDCQuantizer& shallow_in,
+        const PlaneLayout& shallow_in,
         const LevelQueries& queries_in,
         const PlaneQueries& planes_in,
         const uint8_t* codes_in,
@@ -80,36 +80,21 @@ FirstPassBlock::FirstPassBlock(
           planes(planes_in),
           kernels(get_kernels()),
           codes(codes_in),
-          words(shallow_in.layout.nplanes()),
+          words(shallow_in.nplanes()),
           scale(block_size),
-          norm(sdc_in.metric_type == faiss::METRIC_L2 ? block_size : 0),
+          biases(sdc_in, shallow_in, block_size),
           counts(PlaneQueries::nbits * block_size) {
-    const PlaneLayout& layout = shallow.layout;
-    for (int t = 0; t < layout.nplanes(); t++) {
-        const int width = layout.plane_widths[t];
+    for (int t = 0; t < shallow.nplanes(); t++) {
+        const int width = shallow.plane_widths[t];
         words[t].resize(block_size * get_num_words(width));
-        shift += width * kQueryWeights << (layout.nplanes() - 1 - t);
+        shift += width * kQueryWeights << (shallow.nplanes() - 1 - t);
     }
-    if (layout.nplanes() == 1) {
-        const std::vector<uint8_t> any_code(layout.code_size());
-        norm_of_signs = kernels.code_norm(
-                layout.view(), shallow.query_weight.data(), any_code.data());
-    }
-}
-
-float FirstPassBlock::get_norm(const uint8_t* code, float doc_scale) const {
-    if (shallow.layout.nplanes() > 1) {
-        return get_decoded_norm(shallow, kernels, code, doc_scale);
-    }
-    const float step = doc_scale * shallow.layout.unit();
-    return step * step * norm_of_signs;
 }
 
 void FirstPassBlock::load_plane(int t, const uint8_t* code, size_t j) {
-    const PlaneLayout& layout = shallow.layout;
-    const uint8_t* plane = code + layout.plane_offsets[t];
-    const size_t nbytes = layout.plane_widths[t] / 8;
-    const size_t nwords = get_num_words(layout.plane_widths[t]);
+    const uint8_t* plane = code + shallow.plane_offsets[t];
+    const size_t nbytes = shallow.plane_widths[t] / 8;
+    const size_t nwords = get_num_words(shallow.plane_widths[t]);
     uint64_t* column =
             words[t].data() + j / kGroup * kGroup * nwords + j % kGroup;
     // words in full apart, as a copy of a known size is one instruction
@@ -129,6 +114,7 @@ void FirstPassBlock::load(const idx_t* ids, size_t n) {
     constexpr size_t ahead = 24;
     const size_t code_size = sdc.code_size();
     ngroups = (n + kGroup - 1) / kGroup;
+    ndocuments = n;
     for (size_t j = 0; j < n; j++) {
         if (j + ahead < n) {
             const uint8_t* later = codes + ids[j + ahead] * code_size;
@@ -137,10 +123,8 @@ void FirstPassBlock::load(const idx_t* ids, size_t n) {
         }
         const uint8_t* code = codes + ids[j] * code_size;
         scale[j] = sdc.get_scale(code);
-        if (!norm.empty()) {
-            norm[j] = get_norm(code, scale[j]);
-        }
-        for (int t = 0; t < shallow.layout.nplanes(); t++) {
+        biases.load(j, code);
+        for (int t = 0; t < shallow.nplanes(); t++) {
             load_plane(t, code, j);
         }
     }
@@ -148,13 +132,12 @@ void FirstPassBlock::load(const idx_t* ids, size_t n) {
 
 /// the products are shift - 2 * dots
 void FirstPassBlock::compute(size_t q0, size_t nq, int32_t* dots) {
-    const PlaneLayout& layout = shallow.layout;
     const size_t n = ngroups * kGroup;
     std::fill(dots, dots + nq * n, 0);
     for (size_t q = 0; q < nq; q++) {
         int32_t* row = dots + q * n;
-        for (int t = 0; t < layout.nplanes(); t++) {
-            const size_t nwords = get_num_words(layout.plane_widths[t]);
+        for (int t = 0; t < shallow.nplanes(); t++) {
+            const size_t nwords = get_num_words(shallow.plane_widths[t]);
             kernels.hamming(
                     nwords,
                     planes.words[t].data() +
@@ -164,7 +147,7 @@ void FirstPassBlock::compute(size_t q0, size_t nq, int32_t* dots) {
                     ngroups,
                     counts.data());
             const int32_t* c = counts.data();
-            const int up = layout.nplanes() - 1 - t;
+            const int up = shallow.nplanes() - 1 - t;
             for (size_t j = 0; j < n; j++) {
                 const int32_t sum = 8 * c[j] + 4 * c[n + j] + 2 * c[2 * n + j] +
                         c[3 * n + j];
@@ -183,8 +166,8 @@ size_t FirstPassBlock::collect(
     const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
     const FloatKey key = {
             scale.data(),
-            is_l2 ? norm.data() : nullptr,
-            (is_l2 ? 2.0f : 1.0f) * shallow.layout.unit() * planes.step[q],
+            biases.get(queries, q, ndocuments),
+            (is_l2 ? 2.0f : 1.0f) * shallow.unit() * planes.step[q],
             queries.bias[q],
             shift};
     return kernels.collect_float(

@@ -29,8 +29,8 @@ struct PlaneQueries {
 /// A block of the first planes of codes. Documents count as decoded from these
 /// alone, with their own scales.
 struct FirstPassBlock : DocumentBlock<float> {
-    const SDCQuantizer& sdc;     ///< of the codes
-    const SDCQuantizer& shallow; ///< of their first planes
+    const SDCQuantizer& sdc;    ///< of the codes
+    const PlaneLayout& shallow; ///< of their first planes
     const LevelQueries& queries;
     const PlaneQueries& planes;
     const SDCKernels& kernels;
@@ -39,7 +39,7 @@ struct FirstPassBlock : DocumentBlock<float> {
     /// @param block_size  documents, a multiple of the group size
     FirstPassBlock(
             const SDCQuantizer& sdc,
-            const SDCQuantizer& shallow,
+            const PlaneLayout& shallow,
             const LevelQueries& queries,
             const PlaneQueries& planes,
             const uint8_t* codes,
@@ -58,17 +58,14 @@ struct FirstPassBlock : DocumentBlock<float> {
 
    private:
     size_t ngroups = 0;
+    size_t ndocuments = 0;
     /// of each plane, see SDCKernels
     std::vector<std::vector<uint64_t>> words;
     std::vector<float> scale;
-    std::vector<float> norm; ///< empty for the inner product
-    /// of all codes of a single plane, before their scales
-    float norm_of_signs = 0;
+    DocumentBiases biases;
     /// what turns the sums of compute() into products
     int32_t shift = 0;
     std::vector<int32_t> counts;
-
-    float get_norm(const uint8_t* code, float doc_scale) const;
 
     /// plane t of a code as that of document j of the block
     void load_plane(int t, const uint8_t* code, size_t j);

@@ -59,7 +59,7 @@ void IVFSDCScanner::set_query(const float* query_vector) {
         return; // set_list() does it
     }
     try {
-        query.set(index.sdc, 1, x);
+        query.set(index.sdc, 1, x, index.by_residual);
         is_finite = true;
     } catch (const faiss::FaissException&) {
         is_finite = false;
@@ -81,9 +81,9 @@ void IVFSDCScanner::set_list(idx_t list_no_in, float /* coarse_dis */) {
     } else if (is_finite) {
         double dot = 0;
         for (int i = 0; i < index.d; i++) {
-            dot += double(query.levels[i]) * centroid[i];
+            dot += double(query.decoded[i]) * centroid[i];
         }
-        query.bias[0] = -static_cast<float>(query.step[0] * dot);
+        query.bias[0] = -static_cast<float>(dot);
     }
 }
 

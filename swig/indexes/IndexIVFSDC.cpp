@@ -71,10 +71,11 @@ IndexIVFSDC::IndexIVFSDC(
         const std::vector<int>& plane_widths,
         size_t nlist_in,
         faiss::MetricType metric,
-        bool own_invlists_in)
+        bool own_invlists_in,
+        int d_in)
         : IndexIVFSDC(
                   quantizer_in,
-                  SDCQuantizer(plane_widths, metric),
+                  SDCQuantizer(plane_widths, metric, d_in),
                   nlist_in,
                   own_invlists_in) {}
 
@@ -87,14 +88,51 @@ IndexIVFSDC::IndexIVFSDC(
         bool own_invlists_in)
         : IndexIVFSDC(
                   quantizer_in,
-                  SDCQuantizer(binarizer_in, nbits, metric),
+                  SDCQuantizer(binarizer_in, nbits, metric, false),
                   nlist_in,
                   own_invlists_in) {
+    take_binarizer(binarizer_in);
+    follows_binarizer = nbits == 0 && !binarizer_in.is_trained;
+}
+
+IndexIVFSDC::IndexIVFSDC(
+        faiss::Index* quantizer_in,
+        const BinarizerTransform& binarizer_in,
+        const std::vector<int>& plane_widths,
+        size_t nlist_in,
+        faiss::MetricType metric,
+        bool own_invlists_in)
+        : IndexIVFSDC(
+                  quantizer_in,
+                  SDCQuantizer(binarizer_in, plane_widths, metric),
+                  nlist_in,
+                  own_invlists_in) {
+    take_binarizer(binarizer_in);
+}
+
+/// what constructors do with it
+void IndexIVFSDC::take_binarizer(const BinarizerTransform& binarizer_in) {
+    learn_range = sdc.needs_training(binarizer_in);
+    if (learn_range || !binarizer_in.is_trained) {
+        is_trained = false;
+    }
     if (binarizer_in.is_trained) {
         sdc.take_query_map(binarizer_in);
     } else {
-        is_trained = false;
         link_binarizer(binarizer_in);
+    }
+}
+
+void IndexIVFSDC::follow_binarizer() {
+    sdc.take_shape(*binarizer, false);
+    learn_range = sdc.needs_training(*binarizer);
+    follows_binarizer = false;
+    if (code_size == sdc.code_size()) {
+        return;
+    }
+    code_size = sdc.code_size();
+    if (own_invlists && invlists) {
+        replace_invlists(new faiss::ArrayInvertedLists(nlist, code_size), true);
     }
 }
 
@@ -102,7 +140,8 @@ void IndexIVFSDC::link_binarizer(const BinarizerTransform& binarizer_in) {
     FAISS_THROW_IF_NOT_MSG(
             !is_trained && ntotal == 0,
             "only an untrained and empty index is linked to a binarizer");
-    sdc.check_first_planes(binarizer_in);
+    sdc.check_fits(binarizer_in);
+    learn_range = learn_range || sdc.needs_training(binarizer_in);
     binarizer = &binarizer_in;
 }
 
@@ -152,6 +191,9 @@ void IndexIVFSDC::train(idx_t n, const float* x) {
             !binarizer || binarizer->is_trained,
             "train the binarizer before the index");
     check_finite(n, d, x);
+    if (follows_binarizer) {
+        follow_binarizer();
+    }
     if (by_residual && sdc.scale_type == Scale_cosine) {
         set_scale_type(Scale_unbiased);
     }
@@ -183,7 +225,7 @@ void IndexIVFSDC::encode_vectors(
         bool include_listno) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
     FAISS_THROW_IF_NOT_MSG(
-            !by_residual || sdc.range != 1,
+            !by_residual || !sdc.has_plain_range(),
             "train the index after by_residual is set");
     check_finite(n, d, x);
     check_list_nos(n, list_nos, include_listno ? 0 : -1);
@@ -208,7 +250,7 @@ void IndexIVFSDC::encode_vectors(
             input = residuals.data();
         }
         bare.resize(part * code_size);
-        sdc.compute_codes(input, bare.data(), part);
+        sdc.compute_codes(input, bare.data(), part, x + i0 * d);
         for (idx_t i = 0; i < part; i++) {
             uint8_t* code = codes + (i0 + i) * (prefix + code_size);
             if (prefix > 0) {

@@ -38,6 +38,9 @@ struct IndexIVFSDC : faiss::IndexIVF {
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;
 
+    /// whether it takes plane widths from there too
+    bool follows_binarizer = false;
+
     /// whether train() learns sdc.range without by_residual too: for vectors
     /// that are not the output of a binarizer
     bool learn_range = false;
@@ -57,17 +60,22 @@ struct IndexIVFSDC : faiss::IndexIVF {
             faiss::MetricType metric = faiss::METRIC_L2,
             bool own_invlists = true);
 
-    /// planes of given widths, see PlaneLayout
+    /// planes of given widths, d being 0 or more dimensions than the first one
+    /// has; see PlaneLayout
     IndexIVFSDC(
             faiss::Index* quantizer,
             const std::vector<int>& plane_widths,
             size_t nlist,
             faiss::MetricType metric = faiss::METRIC_L2,
-            bool own_invlists = true);
+            bool own_invlists = true,
+            int d = 0);
 
     /** The first nbits planes of a binarizer's code, with its query map and the
      * ScaleType for these. If the binarizer is not trained yet, train() takes
      * the map, and needs the binarizer until then.
+     * @param nbits  0: what the binarizer is trained for, its
+     *               document_plane_widths; those that an untrained one has
+     *               after its training
      */
     IndexIVFSDC(
             faiss::Index* quantizer,
@@ -77,9 +85,19 @@ struct IndexIVFSDC : faiss::IndexIVF {
             faiss::MetricType metric = faiss::METRIC_L2,
             bool own_invlists = true);
 
+    /// codes of other plane widths for a binarizer's output, each at most as
+    /// wide as that plane of the binarizer
+    IndexIVFSDC(
+            faiss::Index* quantizer,
+            const BinarizerTransform& binarizer,
+            const std::vector<int>& plane_widths,
+            size_t nlist,
+            faiss::MetricType metric = faiss::METRIC_L2,
+            bool own_invlists = true);
+
     /** Says what the vectors are the output of: train() takes the query's map
-     * from there. For an untrained, empty index whose planes are the first
-     * ones of the binarizer; it is needed until the index is trained.
+     * from there. For an untrained, empty index whose planes are among those
+     * of the binarizer; it is needed until the index is trained.
      */
     void link_binarizer(const BinarizerTransform& binarizer);
 
@@ -233,6 +251,8 @@ struct IndexIVFSDC : faiss::IndexIVF {
             size_t nlist,
             bool own_invlists);
 
+    void take_binarizer(const BinarizerTransform& binarizer);
+    void follow_binarizer();
     void check_ready() const;
     void check_list_nos(idx_t n, const idx_t* list_nos, idx_t lowest) const;
     void check_codec(const faiss::Index& otherIndex) const;

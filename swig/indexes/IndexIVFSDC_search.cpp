@@ -100,18 +100,21 @@ void IndexIVFSDC::quantize_queries(
         float* q,
         const idx_t* list_nos) const {
     if (!by_residual || metric_type != METRIC_L2) {
-        LevelQueries(sdc, n, x).decode(sdc, q);
+        LevelQueries queries;
+        queries.set(sdc, n, x, true);
+        std::copy(queries.decoded.begin(), queries.decoded.end(), q);
         return;
     }
     check_list_nos(n, list_nos, 0);
     std::vector<float> residuals(n * d);
     quantizer->compute_residual_n(n, x, residuals.data(), list_nos);
-    LevelQueries(sdc, n, residuals.data()).decode(sdc, q);
+    LevelQueries queries;
+    queries.set(sdc, n, residuals.data(), true);
     std::vector<float> centroid(d);
     for (idx_t i = 0; i < n; i++) {
         quantizer->reconstruct(list_nos[i], centroid.data());
         for (int j = 0; j < d; j++) {
-            q[i * d + j] += centroid[j];
+            q[i * d + j] = queries.decoded[i * d + j] + centroid[j];
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #include "codes/SDCQuantizer.h"
 
+#include <faiss/Clustering.h>
 #include <faiss/IndexFlatCodes.h>
 
 #include <vector>
@@ -27,10 +28,12 @@ struct SearchParametersSDC : faiss::SearchParameters {
  * distances between level-quantized queries and multi-bit codes.
  *
  * Queries are level-quantized by an affine map and int8 rounding with one step
- * per query, see quantize_queries(). The distances are those of IndexFlatIP or
- * IndexFlatL2 between the level-quantized query and the decoded vectors, up to
- * the rounding of float sums; for METRIC_L2 with both multiplied by the square
- * roots of sdc.query_weight. Ties go to the smaller id.
+ * per query, see quantize_queries(); dimensions without bits stay as they are.
+ * The distances are those of IndexFlatIP or IndexFlatL2 between the
+ * level-quantized query and the decoded vectors, up to the rounding of float
+ * sums; with a coarse first stage decoded vectors are centroids plus residuals,
+ * and the query is the same for both; for METRIC_L2 with both multiplied by the
+ * square roots of sdc.query_weight. Ties go to the smaller id.
  *
  * Codes may be a view of a mapped file: functions that would change them throw
  * then, and reset() only forgets the view.
@@ -49,8 +52,14 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// planes of the first pass
     int first_nbits = 1;
 
+    /// of the centroids of a coarse first stage, see SDCQuantizer
+    faiss::ClusteringParameters cp;
+
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;
+
+    /// whether it takes plane widths and ncentroids from there too
+    bool follows_binarizer = false;
 
     /** @param m       dimensions, a multiple of 8
      *  @param nbits   bits per dimension, 1 to 8
@@ -58,24 +67,42 @@ struct IndexSDC : faiss::IndexFlatCodes {
      */
     IndexSDC(int m, int nbits, faiss::MetricType metric = faiss::METRIC_L2);
 
-    /// planes of given widths, see PlaneLayout
+    /** @param plane_widths, d  see PlaneLayout
+     *  @param ncentroids       of a coarse first stage, which has to be
+     *                          trained; 0: there is none
+     */
     explicit IndexSDC(
             const std::vector<int>& plane_widths,
-            faiss::MetricType metric = faiss::METRIC_L2);
+            faiss::MetricType metric = faiss::METRIC_L2,
+            int d = 0,
+            size_t ncentroids = 0);
 
     /** The first nbits planes of a binarizer's code, with its query map and the
      * ScaleType for these. An untrained binarizer makes an untrained
      * index, which takes the map when it is trained and needs the binarizer
      * until then.
+     * @param nbits  0: what the binarizer is trained for, its
+     *               document_plane_widths and ncentroids; those that an
+     *               untrained one has after its training
      */
     IndexSDC(
             const BinarizerTransform& binarizer,
             int nbits,
             faiss::MetricType metric = faiss::METRIC_L2);
 
+    /** Codes of other plane widths for a binarizer's output. Unless they are
+     * its first planes and there are no centroids, the index has to be trained.
+     * @param plane_widths  each at most as wide as that plane of the binarizer
+     */
+    IndexSDC(
+            const BinarizerTransform& binarizer,
+            const std::vector<int>& plane_widths,
+            faiss::MetricType metric = faiss::METRIC_L2,
+            size_t ncentroids = 0);
+
     /** Says what the vectors are the output of: train() takes the query's map
-     * from there. For an untrained, empty index whose planes are the first
-     * ones of the binarizer; it is needed until the index is trained.
+     * from there. For an untrained, empty index whose planes are among those
+     * of the binarizer; it is needed until the index is trained.
      */
     void link_binarizer(const BinarizerTransform& binarizer);
 
@@ -87,12 +114,14 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty
+    /// only while the index is empty; Scale_cosine is not for centroids
     void set_scale_type(ScaleType type);
 
-    /** Takes the query's map from the binarizer. An index without one is born
-     * trained, for the output of a binarizer; with is_trained set to false it
-     * learns the range of other vectors here.
+    /** Takes the query's map from the binarizer. An index without one and
+     * without centroids is born trained, for the output of a binarizer; with
+     * is_trained set to false it learns the range of other vectors here.
+     * Centroids, and the range of codes that are not the first planes of the
+     * binarizer's, are learned of x.
      */
     void train(idx_t n, const float* x) override;
 

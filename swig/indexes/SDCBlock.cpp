@@ -14,7 +14,7 @@ SDCBlock::SDCBlock(
           kernels(get_kernels()),
           codes(codes_in),
           scale(block_size_in),
-          norm(sdc_in.metric_type == faiss::METRIC_L2 ? block_size_in : 0),
+          biases(sdc_in, sdc_in.layout, block_size_in),
           block_size(block_size_in) {}
 
 void SDCBlock::load(const idx_t* ids, size_t n) {
@@ -22,7 +22,7 @@ void SDCBlock::load(const idx_t* ids, size_t n) {
     const size_t code_size = sdc.code_size();
     const bool is_unpacked = !has_single_query();
     if (is_unpacked) {
-        levels.resize(block_size * sdc.dim());
+        levels.resize(block_size * sdc.layout.coded_dim());
     }
     rows.resize(n);
     for (size_t j = 0; j < n; j += kGroup) {
@@ -30,22 +30,20 @@ void SDCBlock::load(const idx_t* ids, size_t n) {
         for (size_t k = j; k < end; k++) {
             rows[k] = codes + ids[k] * code_size;
             scale[k] = sdc.get_scale(rows[k]);
-            if (!norm.empty()) {
-                norm[k] = get_decoded_norm(sdc, kernels, rows[k], scale[k]);
-            }
+            biases.load(k, rows[k]);
         }
         if (is_unpacked) {
-            uint8_t* group = levels.data() + j * sdc.dim();
+            uint8_t* group = levels.data() + j * sdc.layout.coded_dim();
             kernels.unpack_group(view, rows.data() + j, end - j, group);
         }
     }
 }
 
 void SDCBlock::compute(size_t q0, size_t nq, int32_t* dots) {
-    const int8_t* query = queries.levels.data() + q0 * sdc.dim();
+    const int m = sdc.layout.coded_dim();
+    const int8_t* query = queries.levels.data() + q0 * m;
     if (!has_single_query()) {
-        kernels.dots(
-                sdc.dim(), query, nq, levels.data(), get_num_groups(), dots);
+        kernels.dots(m, query, nq, levels.data(), get_num_groups(), dots);
         return;
     }
     kernels.code_dots(sdc.layout.view(), query, rows.data(), rows.size(), dots);
@@ -59,7 +57,7 @@ size_t SDCBlock::collect(
         uint32_t* hits,
         float* keys) {
     const FloatKey key = queries.key(
-            sdc, q, scale.data(), norm.empty() ? nullptr : norm.data());
+            sdc, q, scale.data(), biases.get(queries, q, rows.size()));
     return kernels.collect_float(
             key, dots, get_num_groups() * kGroup, threshold, hits, keys);
 }

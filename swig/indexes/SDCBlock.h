@@ -19,7 +19,7 @@ struct SDCBlock : DocumentBlock<float> {
     std::vector<const uint8_t*> rows; ///< the codes of the block
     std::vector<uint8_t> levels;      ///< empty until it is needed
     std::vector<float> scale;
-    std::vector<float> norm; ///< empty for the inner product
+    DocumentBiases biases;
 
     /// @param block_size  documents, a multiple of the group size
     SDCBlock(

@@ -1,5 +1,7 @@
 #include "indexes/SDCDistanceComputer.h"
 
+#include "codes/lane_sums.h"
+
 #include <faiss/impl/FaissException.h>
 
 #include <algorithm>
@@ -13,11 +15,13 @@ SDCDistanceComputer::SDCDistanceComputer(
         : FlatCodesDistanceComputer(codes_in, sdc_in.code_size()),
           sdc(sdc_in),
           kernels(get_kernels()),
-          planes(sdc_in.layout.view()) {}
+          planes(sdc_in.layout.view()),
+          get_norm(sdc_in, sdc_in.layout) {}
 
 void SDCDistanceComputer::set_query(const float* x) {
     try {
-        query = std::make_unique<LevelQueries>(sdc, 1, x);
+        query = std::make_unique<LevelQueries>();
+        query->set(sdc, 1, x);
     } catch (const faiss::FaissException&) {
         query.reset();
     }
@@ -26,7 +30,7 @@ void SDCDistanceComputer::set_query(const float* x) {
 void SDCDistanceComputer::distances(
         const uint8_t* const* rows,
         size_t n,
-        float* out) const {
+        float* out) {
     if (!query) {
         const float far = std::numeric_limits<float>::max();
         std::fill(out, out + n, key_to_distance(sdc.metric_type, far));
@@ -35,7 +39,8 @@ void SDCDistanceComputer::distances(
     int32_t dots[4];
     kernels.code_dots(planes, query->levels.data(), rows, n, dots);
     for (size_t k = 0; k < n; k++) {
-        const float key = query->get_key(sdc, kernels, 0, dots[k], rows[k]);
+        query->fill_centroid_key(sdc, 0, rows[k]);
+        const float key = query->get_key(sdc, get_norm, 0, dots[k], rows[k]);
         out[k] = key_to_distance(sdc.metric_type, key);
     }
 }
@@ -67,15 +72,76 @@ void SDCDistanceComputer::distance_to_code_batch_4(
 float SDCDistanceComputer::symmetric_dis(idx_t i, idx_t j) {
     const uint8_t* a = codes + i * code_size;
     const uint8_t* b = codes + j * code_size;
+    if (sdc.ncentroids > 0) {
+        return compare_with_centroids(a, b);
+    }
+    const float unit = sdc.layout.unit();
+    const float step_a = sdc.get_scale(a) * unit;
+    const float step_b = sdc.get_scale(b) * unit;
+    const float* weight = sdc.coded_weight.data();
+    if (sdc.metric_type == faiss::METRIC_L2) {
+        return kernels.code_l2sqr(planes, weight, step_a, a, step_b, b);
+    }
+    const float* offset = sdc.coded_offset.data();
+    return step_b * kernels.code_product(planes, weight, offset, step_a, a, b);
+}
+
+/// <x, v> for the v of a code and a vector x of the size of codes, which comes
+/// in the buffer and is overwritten there
+float SDCDistanceComputer::multiply(const uint8_t* code) {
+    for (int i = 0; i < planes.dim; i++) {
+        buffer[i] *= sdc.range[i];
+    }
+    const float step = sdc.get_scale(code) * sdc.layout.unit();
+    return step *
+            kernels.code_product(
+                    planes, zeros.data(), buffer.data(), 0, code, code);
+}
+
+/// symmetric_dis() of documents c_a + v_a and c_b + v_b
+float SDCDistanceComputer::compare_with_centroids(
+        const uint8_t* a,
+        const uint8_t* b) {
+    const int d = sdc.dim();
     const float unit = sdc.layout.unit();
     const float step_a = sdc.get_scale(a) * unit;
     const float step_b = sdc.get_scale(b) * unit;
     const float* weight = sdc.query_weight.data();
+    const float* coded_weight = sdc.coded_weight.data();
+    const float* c_a = sdc.get_centroid(a);
+    const float* c_b = sdc.get_centroid(b);
+    buffer.resize(d);
+    zeros.resize(planes.dim);
     if (sdc.metric_type == faiss::METRIC_L2) {
-        return kernels.code_l2sqr(planes, weight, step_a, a, step_b, b);
+        float sum =
+                kernels.code_l2sqr(planes, coded_weight, step_a, a, step_b, b);
+        if (c_a != c_b) {
+            sum += get_squared_distance(d, weight, c_a, c_b);
+            for (const uint8_t* code : {a, b}) {
+                const float sign = code == a ? 2.0f : -2.0f;
+                for (int i = 0; i < planes.dim; i++) {
+                    buffer[i] = sign * weight[i] * (c_a[i] - c_b[i]);
+                }
+                sum += multiply(code);
+            }
+        }
+        return std::max(sum, 0.0f);
     }
-    const float* offset = sdc.query_offset.data();
-    return step_b * kernels.code_product(planes, weight, offset, step_a, a, b);
+    // q = w (c_a + v_a) + o
+    for (int i = 0; i < d; i++) {
+        buffer[i] = weight[i] * c_a[i] + sdc.query_offset[i];
+    }
+    float sum = get_product(d, buffer.data(), c_b);
+    for (int i = 0; i < planes.dim; i++) {
+        buffer[i] *= sdc.range[i];
+    }
+    sum += step_b *
+            kernels.code_product(
+                    planes, coded_weight, buffer.data(), step_a, a, b);
+    for (int i = 0; i < planes.dim; i++) {
+        buffer[i] = weight[i] * c_b[i];
+    }
+    return sum + multiply(a);
 }
 
 } // namespace faiss_bebr

@@ -50,7 +50,13 @@ struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
     float symmetric_dis(idx_t i, idx_t j) override;
 
    private:
-    void distances(const uint8_t* const* rows, size_t n, float* out) const;
+    DocumentNorms get_norm;
+    std::vector<float> buffer; ///< working memory
+    std::vector<float> zeros;
+
+    void distances(const uint8_t* const* rows, size_t n, float* out);
+    float multiply(const uint8_t* code);
+    float compare_with_centroids(const uint8_t* a, const uint8_t* b);
 };
 
 } // namespace faiss_bebr

@@ -1,23 +1,29 @@
 #include "indexes/sdc_queries.h"
 
 #include "codes/check_arguments.h"
+#include "codes/lane_sums.h"
+#include "indexes/parallel_for.h"
 
 #include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace faiss_bebr {
 
+using faiss::idx_t;
+using faiss::METRIC_L2;
+
 float key_to_distance(faiss::MetricType metric_type, float key) {
-    return metric_type == faiss::METRIC_L2 ? std::max(key, 0.0f) : -key;
+    return metric_type == METRIC_L2 ? std::max(key, 0.0f) : -key;
 }
 
 namespace {
 
 /** Query i of x after the query map; throws if it overflows there.
- * @param mapped  output, size d
- * @return        the largest absolute value
+ * @param mapped  output, size dim()
+ * @return        the largest absolute value of what is level-quantized
  */
 float map_query(
         const SDCQuantizer& sdc,
@@ -25,72 +31,159 @@ float map_query(
         size_t i,
         std::vector<float>& mapped) {
     const float* y = x + i * sdc.dim();
-    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
+    const bool is_l2 = sdc.metric_type == METRIC_L2;
     float max_abs = 0;
+    bool is_finite = true;
     for (int j = 0; j < sdc.dim(); j++) {
         mapped[j] = sdc.query_weight[j] * y[j];
         if (!is_l2) {
             mapped[j] += sdc.query_offset[j];
         }
-        max_abs = std::max(max_abs, std::fabs(mapped[j]));
+        is_finite = is_finite && std::isfinite(mapped[j]);
+        if (j < sdc.layout.coded_dim()) {
+            max_abs = std::max(max_abs, std::fabs(mapped[j] * sdc.range[j]));
+        }
     }
     FAISS_THROW_IF_NOT_FMT(
-            std::isfinite(max_abs), "x[%zd] overflows in the query's map", i);
+            is_finite && std::isfinite(max_abs),
+            "x[%zd] overflows in the query's map",
+            i);
     return max_abs;
+}
+
+/** What a query counts as after the query map: in dimensions with levels what
+ * these stand for, in the others itself.
+ * @param mapped  input and output, size dim()
+ */
+void decode_levels(
+        const SDCQuantizer& sdc,
+        float step,
+        const int8_t* levels,
+        std::vector<float>& mapped) {
+    for (int j = 0; j < sdc.layout.coded_dim(); j++) {
+        if (sdc.range[j] > 0) {
+            mapped[j] = step * levels[j] / sdc.range[j];
+        }
+    }
 }
 
 } // namespace
 
 void check_queries(const SDCQuantizer& sdc, size_t n, const float* x) {
     check_finite(n, sdc.dim(), x);
+    sdc.check_centroids();
     std::vector<float> mapped(sdc.dim());
     for (size_t i = 0; i < n; i++) {
         map_query(sdc, x, i, mapped);
     }
 }
 
-LevelQueries::LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x) {
-    set(sdc, n, x);
+size_t get_query_batch(const SDCQuantizer& sdc) {
+    if (sdc.ncentroids == 0) {
+        return std::numeric_limits<size_t>::max();
+    }
+    constexpr size_t max_keys = 1 << 24;
+    return std::max<size_t>(256, max_keys / sdc.ncentroids);
 }
 
-void LevelQueries::set(const SDCQuantizer& sdc, size_t n, const float* x) {
-    const int d = sdc.dim();
-    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
+LevelQueries::LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x) {
+    set(sdc, n, x);
+    fill_centroid_keys(sdc);
+}
+
+void LevelQueries::set(
+        const SDCQuantizer& sdc,
+        size_t n,
+        const float* x,
+        bool keeps_decoded) {
+    const int d = sdc.dim(), m = sdc.layout.coded_dim();
+    const bool is_l2 = sdc.metric_type == METRIC_L2;
     check_finite(n, d, x);
-    levels.assign(n * d, 0);
+    sdc.check_centroids();
+    keeps_decoded = keeps_decoded || sdc.ncentroids > 0;
+    levels.assign(n * m, 0);
     step.assign(n, 0);
     shift.assign(n, 0);
     bias.assign(n, 0);
+    decoded.resize(keeps_decoded ? n * d : 0);
+    centroid_keys.assign(
+            n * sdc.ncentroids, std::numeric_limits<float>::quiet_NaN());
     std::vector<float> mapped(d);
     for (size_t i = 0; i < n; i++) {
         step[i] = map_query(sdc, x, i, mapped) / 127;
-        if (step[i] == 0) {
-            continue; // zero or denormal: all levels are 0
-        }
-        int8_t* row = levels.data() + i * d;
-        for (int j = 0; j < d; j++) {
-            const float level = std::nearbyint(mapped[j] / step[i]);
+        int8_t* row = levels.data() + i * m;
+        // a step of 0 is that of zeros or denormals, whose levels are all 0
+        for (int j = 0; j < m && step[i] > 0; j++) {
+            const float level =
+                    std::nearbyint(mapped[j] * sdc.range[j] / step[i]);
             row[j] = static_cast<int8_t>(
                     std::min(std::max(level, -127.0f), 127.0f));
             shift[i] += row[j] * sdc.layout.level_base[j];
-            if (is_l2 && sdc.query_weight[j] > 0) {
-                const float q = step[i] * row[j];
-                bias[i] += q * q / sdc.query_weight[j];
+        }
+        if (!is_l2 && !keeps_decoded) {
+            continue;
+        }
+        decode_levels(sdc, step[i], row, mapped);
+        for (int j = 0; is_l2 && j < d; j++) {
+            if (sdc.query_weight[j] > 0) {
+                const float q = mapped[j];
+                mapped[j] /= sdc.query_weight[j];
+                bias[i] +=
+                        sdc.ncentroids == 0 ? q * q / sdc.query_weight[j] : 0;
             }
+        }
+        if (keeps_decoded) {
+            std::copy(mapped.begin(), mapped.end(), decoded.data() + i * d);
         }
     }
 }
 
-void LevelQueries::decode(const SDCQuantizer& sdc, float* q) const {
-    const int d = sdc.dim();
-    for (size_t i = 0; i < step.size(); i++) {
-        for (int j = 0; j < d; j++) {
-            const float value = step[i] * levels[i * d + j];
-            const bool divide = sdc.metric_type == faiss::METRIC_L2 &&
-                    sdc.query_weight[j] > 0;
-            q[i * d + j] = divide ? value / sdc.query_weight[j] : value;
-        }
+namespace {
+
+float compute_centroid_key(
+        const SDCQuantizer& sdc,
+        const float* decoded,
+        size_t number) {
+    const float* centroid = sdc.centroids.data() + number * sdc.dim();
+    if (sdc.metric_type == METRIC_L2) {
+        return get_squared_distance(
+                sdc.dim(), sdc.query_weight.data(), decoded, centroid);
     }
+    return -get_product(sdc.dim(), decoded, centroid);
+}
+
+} // namespace
+
+void LevelQueries::fill_centroid_key(
+        const SDCQuantizer& sdc,
+        size_t i,
+        const uint8_t* code) {
+    if (sdc.ncentroids == 0) {
+        return;
+    }
+    const size_t number = sdc.get_centroid_no(code);
+    float& key = centroid_keys[i * sdc.ncentroids + number];
+    if (std::isnan(key)) {
+        key = compute_centroid_key(sdc, decoded.data() + i * sdc.dim(), number);
+    }
+}
+
+void LevelQueries::fill_centroid_keys(const SDCQuantizer& sdc) {
+    const size_t n = step.size();
+    const size_t nc = sdc.ncentroids;
+    // a few centroids stay in the cache for a few queries
+    constexpr size_t tile = 16;
+    const idx_t nqueries = (n + tile - 1) / tile;
+    const idx_t ncolumns = (nc + tile - 1) / tile;
+    parallel_for(nqueries * ncolumns, 64, [&](idx_t t) {
+        const size_t i0 = t / ncolumns * tile, c0 = t % ncolumns * tile;
+        for (size_t i = i0; i < std::min(i0 + tile, n); i++) {
+            const float* q = decoded.data() + i * sdc.dim();
+            for (size_t c = c0; c < std::min(c0 + tile, nc); c++) {
+                centroid_keys[i * nc + c] = compute_centroid_key(sdc, q, c);
+            }
+        }
+    });
 }
 
 FloatKey LevelQueries::key(
@@ -98,7 +191,7 @@ FloatKey LevelQueries::key(
         size_t i,
         const float* doc_scale,
         const float* doc_bias) const {
-    const float sign = sdc.metric_type == faiss::METRIC_L2 ? -2.0f : -1.0f;
+    const float sign = sdc.metric_type == METRIC_L2 ? -2.0f : -1.0f;
     return {doc_scale,
             doc_bias,
             sign * sdc.layout.unit() * step[i],
@@ -108,27 +201,85 @@ FloatKey LevelQueries::key(
 
 float LevelQueries::get_key(
         const SDCQuantizer& sdc,
-        const SDCKernels& kernels,
+        DocumentNorms& norms,
         size_t i,
         int32_t dot,
         const uint8_t* code) const {
     const float scale = sdc.get_scale(code);
-    const bool is_l2 = sdc.metric_type == faiss::METRIC_L2;
-    const float norm =
-            is_l2 ? get_decoded_norm(sdc, kernels, code, scale) : 0.0f;
-    const FloatKey k = key(sdc, i, &scale, &norm);
-    return k.bias + norm +
+    float doc_bias = sdc.metric_type == METRIC_L2 ? norms(code) : 0.0f;
+    if (sdc.ncentroids > 0) {
+        doc_bias +=
+                centroid_keys[i * sdc.ncentroids + sdc.get_centroid_no(code)];
+    }
+    const FloatKey k = key(sdc, i, &scale, &doc_bias);
+    return k.bias + doc_bias +
             scale * (k.scale * static_cast<float>(2 * dot - k.shift));
 }
 
-float get_decoded_norm(
-        const SDCQuantizer& sdc,
-        const SDCKernels& kernels,
-        const uint8_t* code,
-        float scale) {
-    const float step = scale * sdc.layout.unit();
-    return step * step *
-            kernels.code_norm(sdc.layout.view(), sdc.query_weight.data(), code);
+DocumentNorms::DocumentNorms(
+        const SDCQuantizer& sdc_in,
+        const PlaneLayout& layout_in)
+        : sdc(sdc_in), layout(layout_in), kernels(get_kernels()) {
+    if (sdc.ncentroids > 0) {
+        offset.resize(layout.coded_dim());
+    } else if (layout.nplanes() == 1) {
+        const std::vector<uint8_t> any_code(layout.code_size());
+        norm_of_signs = kernels.code_norm(
+                layout.view(), sdc.coded_weight.data(), any_code.data());
+    }
+}
+
+float DocumentNorms::operator()(const uint8_t* code) {
+    const float step = sdc.get_scale(code) * layout.unit();
+    const float* weight = sdc.coded_weight.data();
+    if (sdc.ncentroids == 0) {
+        return step * step *
+                (layout.nplanes() == 1
+                         ? norm_of_signs
+                         : kernels.code_norm(layout.view(), weight, code));
+    }
+    // (step V + 2 c) step V, with the weights
+    const float* centroid = sdc.get_centroid(code);
+    for (int i = 0; i < layout.coded_dim(); i++) {
+        offset[i] = 2 * sdc.query_weight[i] * sdc.range[i] * centroid[i];
+    }
+    return step *
+            kernels.code_product(
+                    layout.view(), weight, offset.data(), step, code, code);
+}
+
+DocumentBiases::DocumentBiases(
+        const SDCQuantizer& sdc_in,
+        const PlaneLayout& layout,
+        size_t block_size)
+        : sdc(sdc_in),
+          get_norm(sdc_in, layout),
+          norms(sdc_in.metric_type == METRIC_L2 ? block_size : 0),
+          centroid_nos(sdc_in.ncentroids > 0 ? block_size : 0),
+          sums(centroid_nos.size()) {}
+
+void DocumentBiases::load(size_t j, const uint8_t* code) {
+    if (!norms.empty()) {
+        norms[j] = get_norm(code);
+    }
+    if (!centroid_nos.empty()) {
+        centroid_nos[j] = static_cast<uint16_t>(sdc.get_centroid_no(code));
+    }
+}
+
+const float* DocumentBiases::get(
+        const LevelQueries& queries,
+        size_t q,
+        size_t n) {
+    if (centroid_nos.empty()) {
+        return norms.empty() ? nullptr : norms.data();
+    }
+    const float* keys = queries.centroid_keys.data() + q * sdc.ncentroids;
+    for (size_t j = 0; j < n; j++) {
+        const float norm = norms.empty() ? 0.0f : norms[j];
+        sums[j] = norm + keys[centroid_nos[j]];
+    }
+    return sums.data();
 }
 
 } // namespace faiss_bebr

@@ -7,32 +7,68 @@
 
 namespace faiss_bebr {
 
-/** Level-quantized queries of an SDCQuantizer: q is about step * levels, levels
- * being signed 8-bit integers.
+/** What a document adds to its keys of METRIC_L2, in the metric of the weights:
+ * the squared norm of its v and, where it has a centroid c, twice their
+ * product.
+ */
+struct DocumentNorms {
+    const SDCQuantizer& sdc;
+    const PlaneLayout& layout;
+    const SDCKernels& kernels;
+
+    /// @param layout  of the planes that count, the first ones of the codes
+    DocumentNorms(const SDCQuantizer& sdc, const PlaneLayout& layout);
+
+    float operator()(const uint8_t* code);
+
+   private:
+    /// of all codes of a single plane, before their scales
+    float norm_of_signs = 0;
+    std::vector<float> offset; ///< working memory
+};
+
+/** Level-quantized queries of an SDCQuantizer. A query q times the range of the
+ * documents is about step * levels in the dimensions that have bits, levels
+ * being signed 8-bit integers. It counts as what these stand for, and as itself
+ * in the other dimensions, which only centroids have.
  */
 struct LevelQueries {
-    std::vector<int8_t> levels; ///< n * d
+    std::vector<int8_t> levels; ///< n * layout.coded_dim()
     std::vector<float> step;    ///< n
     /// sum of levels * level_base, what turns dots into <levels, V>; size n
     std::vector<int32_t> shift;
     /// what a query adds to all its keys: its squared norm in the metric of the
-    /// weights, zero for the inner product; size n
+    /// weights, zero for the inner product and where there are centroids;
+    /// size n
     std::vector<float> bias;
+    /// what the queries count as, for METRIC_L2 divided by the weights; size
+    /// n * dim(), or empty where there are no centroids
+    std::vector<float> decoded;
+    /// what the centroid of a document adds to its keys: the squared distance
+    /// to it, or the product times -1; NaN: not computed yet. Size
+    /// n * ncentroids
+    std::vector<float> centroid_keys;
 
     LevelQueries() = default;
 
-    /// see set()
+    /// set() with all centroid_keys
     LevelQueries(const SDCQuantizer& sdc, size_t n, const float* x);
 
     /** Level-quantize other queries; throws as check_queries() does.
-     * @param x  size n * d
+     * @param x              size n * dim()
+     * @param keeps_decoded  whether `decoded` is needed without centroids
      */
-    void set(const SDCQuantizer& sdc, size_t n, const float* x);
+    void set(
+            const SDCQuantizer& sdc,
+            size_t n,
+            const float* x,
+            bool keeps_decoded = false);
 
-    /** The queries that the levels stand for.
-     * @param q  output, size n * d; for METRIC_L2 it is divided by the weights
-     */
-    void decode(const SDCQuantizer& sdc, float* q) const;
+    /// makes sure that there is the key of the code's centroid, if it has one
+    void fill_centroid_key(
+            const SDCQuantizer& sdc,
+            size_t i,
+            const uint8_t* code);
 
     /// how the kernels make a distance key of the dots of query i
     FloatKey key(
@@ -41,16 +77,48 @@ struct LevelQueries {
             const float* doc_scale,
             const float* doc_bias) const;
 
-    /** The key of one document for query i, as the kernels make it.
+    /** The key of one document for query i, as the kernels make it. The key
+     * of its centroid has to be there.
      * @param dot  of the query's levels and the document's
      */
     float get_key(
             const SDCQuantizer& sdc,
-            const SDCKernels& kernels,
+            DocumentNorms& norms,
             size_t i,
             int32_t dot,
             const uint8_t* code) const;
+
+   private:
+    void fill_centroid_keys(const SDCQuantizer& sdc);
 };
+
+/// What the documents of a block add to their keys.
+struct DocumentBiases {
+    /// @param layout  see DocumentNorms
+    DocumentBiases(
+            const SDCQuantizer& sdc,
+            const PlaneLayout& layout,
+            size_t block_size);
+
+    /// document j of the block
+    void load(size_t j, const uint8_t* code);
+
+    /** For query q and the first n documents.
+     * @return  see FloatKey::doc_bias; valid until the next call
+     */
+    const float* get(const LevelQueries& queries, size_t q, size_t n);
+
+   private:
+    const SDCQuantizer& sdc;
+    DocumentNorms get_norm;
+    std::vector<float> norms;           ///< empty for the inner product
+    std::vector<uint16_t> centroid_nos; ///< empty without centroids
+    std::vector<float> sums;            ///< for one query
+};
+
+/// how many queries have centroid_keys of a size that memory has room for, at
+/// least 256
+size_t get_query_batch(const SDCQuantizer& sdc);
 
 /// throws for queries that are not finite or overflow in the query map
 void check_queries(const SDCQuantizer& sdc, size_t n, const float* x);
@@ -58,15 +126,5 @@ void check_queries(const SDCQuantizer& sdc, size_t n, const float* x);
 /// the distance that a key stands for; rounding may leave the square of a
 /// distance just below 0
 float key_to_distance(faiss::MetricType metric_type, float key);
-
-/** The squared norm of a decoded vector in the metric of the weights, as the
- * keys of METRIC_L2 need it.
- * @param scale  that of the code
- */
-float get_decoded_norm(
-        const SDCQuantizer& sdc,
-        const SDCKernels& kernels,
-        const uint8_t* code,
-        float scale);
 
 } // namespace faiss_bebr

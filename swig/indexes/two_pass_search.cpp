@@ -15,13 +15,10 @@ namespace faiss_bebr {
 
 namespace {
 
-/// the same codec of fewer planes, but for the place of the scale
-SDCQuantizer get_first_planes(const SDCQuantizer& sdc, int nbits) {
-    const std::vector<int>& widths = sdc.layout.plane_widths;
-    SDCQuantizer shallow = sdc;
-    shallow.layout = PlaneLayout(
-            std::vector<int>(widths.begin(), widths.begin() + nbits));
-    return shallow;
+PlaneLayout get_first_planes(const PlaneLayout& layout, int nbits) {
+    const std::vector<int>& widths = layout.plane_widths;
+    return PlaneLayout(
+            std::vector<int>(widths.begin(), widths.begin() + nbits), layout.d);
 }
 
 /** The best of the candidates of query q by all planes.
@@ -45,15 +42,16 @@ void rescore(
     std::vector<int32_t> dots(n);
     kernels.code_dots(
             sdc.layout.view(),
-            queries.levels.data() + q * sdc.dim(),
+            queries.levels.data() + q * sdc.layout.coded_dim(),
             rows.data(),
             n,
             dots.data());
     constexpr float worst = std::numeric_limits<float>::max();
     std::vector<std::pair<float, idx_t>> entries;
     entries.reserve(n);
+    DocumentNorms norms(sdc, sdc.layout);
     for (size_t j = 0; j < n; j++) {
-        const float key = queries.get_key(sdc, kernels, q, dots[j], rows[j]);
+        const float key = queries.get_key(sdc, norms, q, dots[j], rows[j]);
         if (key < worst) { // as a scan finds them: not infinite, not NaN
             entries.emplace_back(key, candidates[j]);
         }
@@ -71,7 +69,7 @@ void rescore(
 /// the search for a few queries, see search_in_two_passes()
 void search_batch(
         const IndexSDC& index,
-        const SDCQuantizer& shallow,
+        const PlaneLayout& shallow,
         const LevelQueries& queries,
         idx_t ncandidates,
         const faiss::IDSelector* sel,
@@ -79,7 +77,7 @@ void search_batch(
         float* keys,
         idx_t* ids) {
     const idx_t nq = queries.step.size();
-    const PlaneQueries planes(shallow.layout, queries);
+    const PlaneQueries planes(shallow, queries);
     const size_t block_size = get_block_size(index.d);
     const ScanTask<float> task = {
             size_t(nq), index.ntotal, sel, block_size, size_t(index.d), [&]() {
@@ -115,10 +113,12 @@ void search_in_two_passes(
         float* keys,
         idx_t* ids) {
     check_queries(index.sdc, n, x);
-    const SDCQuantizer shallow = get_first_planes(index.sdc, first_nbits);
+    const PlaneLayout shallow = get_first_planes(index.sdc.layout, first_nbits);
     // many queries with many candidates each would fill the memory
     constexpr idx_t max_candidates = 1 << 20;
-    const idx_t batch_size = std::max<idx_t>(256, max_candidates / ncandidates);
+    const idx_t batch_size = std::min<size_t>(
+            get_query_batch(index.sdc),
+            std::max<idx_t>(256, max_candidates / ncandidates));
     for (idx_t i = 0; i < n; i += batch_size) {
         const idx_t nq = std::min(batch_size, n - i);
         const LevelQueries queries(index.sdc, nq, x + i * index.d);

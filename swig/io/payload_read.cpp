@@ -70,10 +70,14 @@ void CheckedPayload::read_header(faiss::IOReader& source) {
             std::memcmp(preamble.magic, kMagic, kMagicSize) == 0,
             "not an index file of faiss_bebr");
     FAISS_THROW_IF_NOT_FMT(
-            preamble.version == kFormatVersion,
-            "the index file has format version %u, this faiss_bebr reads %u",
+            preamble.version >= kOldestFormatVersion &&
+                    preamble.version <= kFormatVersion,
+            "the index file has format version %u, this faiss_bebr reads %u "
+            "to %u",
             preamble.version,
+            kOldestFormatVersion,
             kFormatVersion);
+    format_version = preamble.version;
     size = preamble.size;
     const uint64_t nchunks = size / kChunkSize + (size % kChunkSize > 0);
     checksums = read_checksums(source, nchunks);

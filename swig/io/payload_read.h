@@ -17,6 +17,7 @@ uint64_t max_unwritten_bytes(uint64_t payload_size);
 /// The bytes of a payload, each chunk checked before any of it is given out.
 /// See PayloadWriter for the format.
 struct CheckedPayload {
+    uint32_t format_version = 0;
     uint64_t size = 0; ///< of the whole payload
 
     /// whether it is known that no bytes are missing; else the size is but

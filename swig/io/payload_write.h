@@ -30,7 +30,8 @@ namespace faiss_bebr {
  */
 constexpr char kMagic[] = "BEBR";
 constexpr size_t kMagicSize = 4;
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kOldestFormatVersion = 1; ///< that can be read
 constexpr size_t kChunkSize = 1 << 20;
 
 /// Takes size and checksums of the bytes that are written to it.

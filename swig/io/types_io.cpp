@@ -1,7 +1,10 @@
 #include "io/types_io.h"
 
+#include "codes/check_arguments.h"
+#include "io/clustering_io.h"
 #include "io/fields.h"
 #include "io/ivf_io.h"
+#include "io/layout_io.h"
 
 #include <cmath>
 #include <limits>
@@ -14,17 +17,6 @@ using faiss::IOWriter;
 
 namespace {
 
-void write_widths(IOWriter& f, const PlaneLayout& layout) {
-    write_number<uint32_t>(f, layout.nplanes());
-    write_array(f, layout.plane_widths);
-}
-
-std::vector<int> read_widths(IOReader& f) {
-    const auto nplanes = read_number_in<uint32_t>(
-            f, "the number of planes", 1, PlaneLayout::max_nbits);
-    return read_array<int>(f, nplanes);
-}
-
 faiss::MetricType read_metric(IOReader& f) {
     // which of the two it is, or another, the constructors check
     return static_cast<faiss::MetricType>(
@@ -33,22 +25,28 @@ faiss::MetricType read_metric(IOReader& f) {
 
 void write_quantizer(IOWriter& f, const SDCQuantizer& sdc) {
     write_widths(f, sdc.layout);
+    write_number<int32_t>(f, sdc.layout.d);
     write_number<int32_t>(f, sdc.metric_type);
     write_number<int32_t>(f, sdc.scale_type);
-    write_number<float>(f, sdc.range);
+    write_array(f, sdc.range);
+    write_number<float>(f, sdc.grid_step);
     write_array(f, sdc.query_weight);
     write_array(f, sdc.query_offset);
 }
 
 SDCQuantizer read_quantizer(IOReader& f) {
     const std::vector<int> widths = read_widths(f);
-    SDCQuantizer sdc(widths, read_metric(f));
+    const int d = !has_version_2(f)
+            ? widths[0]
+            : read_number_in<int32_t>(f, "d", widths[0], PlaneLayout::max_dim);
+    SDCQuantizer sdc(widths, read_metric(f), d);
     sdc.scale_type = static_cast<ScaleType>(read_number_in<int32_t>(
             f, "the type of scale", Scale_unbiased, Scale_cosine));
-    sdc.range = read_number<float>(f);
-    FAISS_THROW_IF_NOT_MSG(
-            std::isfinite(sdc.range) && sdc.range > 0,
-            "the index file is corrupted: the range is not positive");
+    const int m = sdc.layout.coded_dim();
+    const std::vector<float> range = has_version_2(f)
+            ? read_array<float>(f, m)
+            : std::vector<float>(m, 1.0f);
+    sdc.set_range(range, read_number<float>(f));
     const std::vector<float> weight = read_array<float>(f, sdc.dim());
     const std::vector<float> offset = read_array<float>(f, sdc.dim());
     sdc.set_query_map(weight, offset);
@@ -61,128 +59,6 @@ idx_t read_ntotal(IOReader& f, size_t code_size) {
             f, "ntotal", 0, std::numeric_limits<idx_t>::max());
     check_room(f, ntotal, code_size);
     return ntotal;
-}
-
-void write_block(IOWriter& f, const BinarizerBlock& block) {
-    write_number<int32_t>(f, block.hidden);
-    write_array(f, block.skip_weight);
-    write_array(f, block.skip_bias);
-    write_array(f, block.hidden_weight);
-    write_array(f, block.hidden_bias);
-    write_array(f, block.output_weight);
-}
-
-void read_block(IOReader& f, BinarizerBlock& block) {
-    const uint64_t d_in = block.d_in, d_out = block.d_out;
-    block.hidden = read_number_in<int32_t>(
-            f,
-            "the number of hidden units",
-            0,
-            std::numeric_limits<int32_t>::max());
-    block.skip_weight = read_array<float>(f, d_out * d_in);
-    block.skip_bias = read_array<float>(f, d_out);
-    block.hidden_weight = read_array<float>(f, block.hidden * d_in);
-    block.hidden_bias = read_array<float>(f, block.hidden);
-    block.output_weight = read_array<float>(f, d_out * block.hidden);
-}
-
-} // namespace
-
-void write_BinarizerTransform(
-        const BinarizerTransform* transform,
-        IOWriter* f) {
-    write_number<int32_t>(*f, transform->d_in);
-    write_widths(*f, transform->layout);
-    write_bool(*f, transform->normalize);
-    write_bool(*f, transform->is_trained);
-    write_number<int32_t>(*f, transform->document_nbits);
-    write_array(*f, transform->query_weight);
-    write_array(*f, transform->query_offset);
-    for (const auto* blocks :
-         {&transform->binarization, &transform->reconstruction}) {
-        for (const BinarizerBlock& block : *blocks) {
-            write_block(*f, block);
-        }
-    }
-}
-
-BinarizerTransform* read_BinarizerTransform(IOReader* f) {
-    const int d_in = read_number_in<int32_t>(
-            *f, "d_in", 1, std::numeric_limits<int32_t>::max());
-    const PlaneLayout layout(read_widths(*f));
-    // the constructor makes the linear parts, which have to be in the file
-    const uint64_t linear_bytes =
-            sizeof(float) * uint64_t(layout.nplanes()) * layout.dim() * d_in;
-    FAISS_THROW_IF_NOT_MSG(
-            linear_bytes <= get_payload(*f).remaining(),
-            "the index file is corrupted: a network without its weights");
-    const bool normalize = read_bool(*f, "normalize");
-    auto transform = std::make_unique<BinarizerTransform>(
-            d_in, layout.plane_widths, normalize);
-    transform->is_trained = read_bool(*f, "is_trained");
-    transform->document_nbits =
-            read_number_in<int32_t>(*f, "document_nbits", 0, layout.nplanes());
-    const std::vector<float> weight = read_array<float>(*f, layout.dim());
-    const std::vector<float> offset = read_array<float>(*f, layout.dim());
-    transform->set_query_map(weight, offset);
-    for (auto* blocks :
-         {&transform->binarization, &transform->reconstruction}) {
-        for (BinarizerBlock& block : *blocks) {
-            read_block(*f, block);
-        }
-    }
-    return transform.release();
-}
-
-namespace {
-
-/// the k-means of an index that is still to be trained
-void write_clustering(IOWriter& f, const faiss::ClusteringParameters& cp) {
-    write_number<int32_t>(f, cp.niter);
-    write_number<int32_t>(f, cp.nredo);
-    for (bool flag :
-         {cp.verbose,
-          cp.spherical,
-          cp.int_centroids,
-          cp.update_index,
-          cp.frozen_centroids,
-          cp.check_input_data_for_NaNs,
-          cp.use_faster_subsampling}) {
-        write_bool(f, flag);
-    }
-    write_number<int32_t>(f, cp.min_points_per_centroid);
-    write_number<int32_t>(f, cp.max_points_per_centroid);
-    write_number<int32_t>(f, cp.seed);
-    write_number<uint64_t>(f, cp.decode_block_size);
-    write_number<uint8_t>(f, uint8_t(cp.init_method));
-    write_number<uint16_t>(f, cp.afkmc2_chain_length);
-    write_number<double>(f, cp.early_stop_threshold);
-}
-
-void read_clustering(IOReader& f, faiss::ClusteringParameters& cp) {
-    constexpr int32_t max = std::numeric_limits<int32_t>::max();
-    cp.niter = read_number_in<int32_t>(f, "cp.niter", 0, max);
-    cp.nredo = read_number_in<int32_t>(f, "cp.nredo", 0, max);
-    for (bool* flag :
-         {&cp.verbose,
-          &cp.spherical,
-          &cp.int_centroids,
-          &cp.update_index,
-          &cp.frozen_centroids,
-          &cp.check_input_data_for_NaNs,
-          &cp.use_faster_subsampling}) {
-        *flag = read_bool(f, "a flag of cp");
-    }
-    cp.min_points_per_centroid =
-            read_number_in<int32_t>(f, "cp.min_points_per_centroid", 0, max);
-    cp.max_points_per_centroid =
-            read_number_in<int32_t>(f, "cp.max_points_per_centroid", 0, max);
-    cp.seed = read_number<int32_t>(f);
-    cp.decode_block_size = read_number<uint64_t>(f);
-    cp.init_method = static_cast<faiss::ClusteringInitMethod>(
-            read_number_in<uint8_t>(f, "cp.init_method", 0, 2));
-    cp.afkmc2_chain_length = read_number<uint16_t>(f);
-    cp.early_stop_threshold = read_number<double>(f);
 }
 
 void check_nlist(size_t nlist, idx_t ncentroids) {
@@ -203,7 +79,7 @@ template <class IndexT>
 void relink(IndexT* index, const BinarizerTransform* binarizer) {
     if (index && index->binarizer) {
         if (binarizer) {
-            index->sdc.check_first_planes(*binarizer);
+            index->sdc.check_fits(*binarizer);
         }
         index->binarizer = binarizer ? binarizer : get_missing_binarizer();
     }
@@ -217,6 +93,46 @@ void read_link(IOReader& f, IndexT& index) {
                 !index.is_trained && index.ntotal == 0,
                 "the index file is corrupted: a trained index is linked");
         index.binarizer = get_missing_binarizer();
+        index.follows_binarizer =
+                has_version_2(f) && read_bool(f, "whether it is followed");
+    }
+}
+
+template <class IndexT>
+void write_link(IOWriter& f, const IndexT& index) {
+    write_bool(f, index.binarizer);
+    if (index.binarizer) {
+        write_bool(f, index.follows_binarizer);
+    }
+}
+
+/// the coarse first stage; what it has depends on is_trained
+void write_centroids(IOWriter& f, const IndexSDC& index) {
+    write_number<uint32_t>(f, index.sdc.ncentroids);
+    if (index.sdc.ncentroids > 0) {
+        write_clustering(f, index.cp);
+        if (index.is_trained) {
+            index.sdc.check_centroids();
+            write_array(f, index.sdc.centroids);
+        }
+    }
+}
+
+void read_centroids(IOReader& f, IndexSDC& index) {
+    if (!has_version_2(f)) {
+        return;
+    }
+    SDCQuantizer& sdc = index.sdc;
+    sdc.ncentroids = read_number_in<uint32_t>(
+            f, "ncentroids", 0, SDCQuantizer::max_ncentroids);
+    index.code_size = sdc.code_size();
+    if (sdc.ncentroids == 0) {
+        return;
+    }
+    read_clustering(f, index.cp);
+    if (index.is_trained) {
+        sdc.centroids = read_array<float>(f, sdc.ncentroids * sdc.dim());
+        check_finite(sdc.ncentroids, sdc.dim(), sdc.centroids.data());
     }
 }
 
@@ -243,21 +159,26 @@ void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
     write_quantizer(*f, index->sdc);
     write_bool(*f, index->is_trained);
+    write_centroids(*f, *index);
     write_number(*f, index->k_factor);
     write_number<int32_t>(*f, index->first_nbits);
     write_flat_codes(index, f);
-    write_bool(*f, index->binarizer);
+    write_link(*f, *index);
 }
 
 IndexSDC* read_IndexSDC(IOReader* f) {
     const SDCQuantizer sdc = read_quantizer(*f);
     auto index = std::make_unique<IndexSDC>(
-            sdc.layout.plane_widths, sdc.metric_type);
+            sdc.layout.plane_widths, sdc.metric_type, sdc.dim());
     index->sdc = sdc;
     index->is_trained = read_bool(*f, "is_trained");
+    read_centroids(*f, *index);
     index->k_factor = read_number<float>(*f);
     index->first_nbits = read_number<int32_t>(*f);
     read_flat_codes(index.get(), f);
+    if (index->codes.is_owned) { // the checksum is for those of mapped files
+        index->sdc.check_codes(index->ntotal, index->codes.data());
+    }
     read_link(*f, *index);
     return index.release();
 }
@@ -275,7 +196,7 @@ void write_IndexIVFSDC(const IndexIVFSDC* index, IOWriter* f, bool as_arrays) {
     write_bool(*f, index->is_trained);
     write_clustering(*f, index->cp);
     write_number<idx_t>(*f, index->ntotal);
-    write_bool(*f, index->binarizer);
+    write_link(*f, *index);
     write_lists(*f, index->invlists, index->direct_map, as_arrays);
 }
 
@@ -287,7 +208,12 @@ IndexIVFSDC* read_IndexIVFSDC(
     const auto nlist = read_number<uint64_t>(*f);
     check_nlist(nlist, quantizer->ntotal);
     auto index = std::make_unique<IndexIVFSDC>(
-            quantizer, sdc.layout.plane_widths, nlist, sdc.metric_type, false);
+            quantizer,
+            sdc.layout.plane_widths,
+            nlist,
+            sdc.metric_type,
+            false,
+            sdc.dim());
     index->sdc = sdc;
     index->nprobe = read_number<uint64_t>(*f);
     index->max_codes = read_number<uint64_t>(*f);

@@ -37,6 +37,15 @@ TEST(layout_describes_itself) {
     CHECK(PlaneLayout::uniform(24, 3) == PlaneLayout({24, 24, 24}));
     CHECK(!(PlaneLayout({24, 8}) == PlaneLayout({24, 16})));
     CHECK_EQUAL(PlaneLayout().code_size(), size_t(0));
+    const std::vector<int> narrow = {24, 8};
+    const PlaneLayout wide(narrow, 29);
+    CHECK_EQUAL(wide.dim(), 29);
+    CHECK_EQUAL(wide.coded_dim(), 24);
+    CHECK_EQUAL(wide.code_size(), size_t(4));
+    CHECK_EQUAL(wide.level_base.size(), size_t(24));
+    CHECK_EQUAL(wide.view().dim, 24);
+    CHECK(!(wide == PlaneLayout(narrow)));
+    CHECK(PlaneLayout(narrow, 24) == PlaneLayout(narrow));
 }
 
 TEST(layout_refuses_impossible_widths) {
@@ -48,6 +57,10 @@ TEST(layout_refuses_impossible_widths) {
     CHECK_THROWS(PlaneLayout({8, 16}));
     CHECK_THROWS(PlaneLayout({8, 0}));
     CHECK_THROWS(PlaneLayout({PlaneLayout::max_dim + 8}));
+    const std::vector<int> widths = {16, 8};
+    CHECK_THROWS(PlaneLayout(widths, 15));
+    CHECK_THROWS(PlaneLayout(widths, -1));
+    CHECK_THROWS(PlaneLayout(widths, PlaneLayout::max_dim + 1));
     CHECK_THROWS(PlaneLayout::uniform(8, 0));
     CHECK_THROWS(PlaneLayout::uniform(8, 9));
     CHECK_THROWS(PlaneLayout::uniform(8, -1));
@@ -149,6 +162,16 @@ TEST(quantize_takes_the_signs_of_the_recurrence) {
             }
         }
     }
+}
+
+TEST(quantize_divides) {
+    const PlaneLayout layout = PlaneLayout::uniform(8, 2);
+    Exact<float> x(std::vector<float>{3, 3, -3, 3, 0, -1e38f, 0.9f, -0.9f});
+    Exact<float> divisors(
+            std::vector<float>{1, 4, 4, INFINITY, 1, 1e-38f, 0.5f, 0.5f});
+    std::vector<uint8_t> levels(8);
+    layout.quantize(x.data(), levels.data(), divisors.data());
+    CHECK(levels == std::vector<uint8_t>({3, 2, 1, 2, 2, 0, 3, 0}));
 }
 
 // Half of it is no float: rounding must not lose the sign.

@@ -276,7 +276,7 @@ TEST(an_index_takes_the_map_of_its_binarizer) {
     }
     early.add(1, x.data());
     CHECK_EQUAL(early.ntotal, idx_t(1));
-    CHECK_THROWS(IndexSDC(binarizer, 0));
+    CHECK_THROWS(IndexSDC(binarizer, -1));
     CHECK_THROWS(IndexSDC(binarizer, 4));
 }
 

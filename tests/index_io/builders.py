@@ -37,6 +37,14 @@ def codes(n: int = N, seed: int = 0) -> np.ndarray:
     return (centres[rng.integers(0, 12, n)] ^ noise).astype(np.uint8)
 
 
+def sdc_with_centroids(metric: int) -> Any:
+    """Untrained, with dimensions that have no bits."""
+    index = faiss_bebr.IndexSDC([D - 8, 8], metric, D, 7)
+    index.cp.niter = 2
+    index.cp.seed = 4
+    return index
+
+
 def own(container: Any, *parts: Any) -> Any:
     """The container, which then owns the parts."""
     container.own_fields = True
@@ -72,7 +80,8 @@ def hidden_binarizer() -> Any:
                 rng.standard_normal((d_out, hidden)),
             )
     transform.set_query_map(rng.random(M).tolist(), rng.standard_normal(M).tolist())
-    transform.document_nbits = 2
+    transform.set_document_code(widths[:2], 9)
+    transform.set_document_budget(11, False)
     transform.is_trained = True
     return transform
 

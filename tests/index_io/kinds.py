@@ -27,6 +27,7 @@ from builders import (
     refined_flat,
     scalar,
     sdc,
+    sdc_with_centroids,
     vectors,
     with_binarizer,
 )
@@ -91,6 +92,10 @@ def build(name: str, metric: int = L2, n: int = N) -> Any:
 
 add_kind("SDC")(sdc)
 add_kind("SDC of planes")(lambda m: faiss_bebr.IndexSDC([24, 16, 8], m))
+add_kind("SDC with centroids", trains=True)(sdc_with_centroids)
+add_kind("HNSW of SDC with centroids", trains=True)(
+    lambda m: graph(sdc_with_centroids(m))
+)
 add_kind("IVFSDC", trains=True)(ivf_sdc)
 add_kind("HNSW of SDC")(lambda m: graph(sdc(m)))
 add_kind("SDC,RFlat")(lambda m: refined_flat(sdc(m)))
@@ -125,6 +130,11 @@ def _(metric: int) -> Any:
 def _(metric: int) -> Any:
     binarizer = hidden_binarizer()
     return behind(faiss_bebr.IndexSDC(binarizer, 3, metric), binarizer)
+
+
+@add_kind("BEBR,SDC with centroids", trains=True)
+def _(metric: int) -> Any:
+    return with_binarizer(lambda b: faiss_bebr.IndexSDC(b, [M - 8, 8], metric, 5))
 
 
 @add_kind("BEBR,IVFSDC", trains=True)

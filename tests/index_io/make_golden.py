@@ -1,10 +1,11 @@
-"""Makes the files of tests/index_io/golden that are missing.
+"""Makes the files of tests/index_io/golden/2 that are missing.
 
     PYTHONPATH=. python tests/index_io/make_golden.py
 
 A file that is there stays as it is: it must be readable for ever. Vectors, weights
 and centroids are small multiples of 1/4, set by hand, so that no sum is rounded and
-every machine makes the same bytes and finds the same results.
+every machine makes the same bytes and finds the same results. Files of format
+version 1 lie in tests/index_io/golden itself, and nothing writes such files any more.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ import faiss_bebr  # noqa: E402
 from faiss_bebr import index_io  # noqa: E402
 
 GOLDEN = HERE / "golden"
+NEWEST = GOLDEN / "2"
 IP = faiss.METRIC_INNER_PRODUCT
 D, M, NLIST, N = 16, 8, 3, 30
 NBITS = 2
@@ -138,10 +140,28 @@ def bebr() -> Any:
 
 
 @add_maker
+def bebr_untrained() -> Any:
+    transform = faiss_bebr.BinarizerTransform(D, [M] * NBITS)
+    transform.set_document_code([M], 300)
+    transform.set_document_budget(7, False)
+    return transform
+
+
+@add_maker
 def sdc() -> Any:
     index = fill(make_sdc(metric=IP, widths=(D, 8)))
     index.k_factor, index.first_nbits = 4, 1
     return index
+
+
+@add_maker
+def sdc_with_centroids() -> Any:
+    index = faiss_bebr.IndexSDC([8, 8], IP, D, 5)
+    index.set_query_map([1 + i % 3 for i in range(D)], [i % 2 for i in range(D)])
+    index.cp.niter = 0  # they are vectors, so that nothing is rounded
+    index.cp.min_points_per_centroid = 1
+    index.train(vectors(40, D, 6))
+    return fill(index)
 
 
 @add_maker
@@ -300,7 +320,14 @@ def serialize(obj: Any) -> bytes:
 def get_results(obj: Any) -> dict[str, np.ndarray]:
     """What users see of it."""
     if isinstance(obj, faiss.VectorTransform):
-        return {"outputs": obj.apply(vectors(9, D, 5))}
+        if obj.is_trained:
+            return {"outputs": obj.apply(vectors(9, D, 5))}
+        return {
+            "document_plane_widths": faiss.vector_to_array(obj.document_plane_widths),
+            "ncentroids": np.array(obj.ncentroids),
+            "document_code_size": np.array(obj.document_code_size),
+            "document_has_centroids": np.array(obj.document_has_centroids),
+        }
     if not obj.is_trained:
         return {"ntotal": np.array(obj.ntotal)}
     is_binary = isinstance(obj, faiss.IndexBinary)
@@ -321,13 +348,13 @@ def make(folder: Path, name: str) -> Any:
 
 def main() -> None:
     faiss.omp_set_num_threads(1)
-    GOLDEN.mkdir(exist_ok=True)
+    NEWEST.mkdir(exist_ok=True)
     for name in MAKERS:
-        path = GOLDEN / f"{name}.bebr"
+        path = NEWEST / f"{name}.bebr"
         if not path.exists():
-            obj = make(GOLDEN, name)
+            obj = make(NEWEST, name)
             path.write_bytes(serialize(obj))
-            np.savez(GOLDEN / f"{name}.npz", **get_results(obj))
+            np.savez(NEWEST / f"{name}.npz", **get_results(obj))
             print(f"{path.name}: {path.stat().st_size} bytes")
 
 

@@ -20,19 +20,19 @@ Field = tuple[int, int]
 Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 
-def seal(payload: bytes) -> bytes:
+def seal(payload: bytes, version: int = 2) -> bytes:
     """The file of a payload, as swig/io/payload_write.h says."""
     chunks = [payload[i : i + CHUNK] for i in range(0, len(payload), CHUNK)]
-    header = b"BEBR" + struct.pack("<IQ", 1, len(payload))
+    header = b"BEBR" + struct.pack("<IQ", version, len(payload))
     header += b"".join(struct.pack("<I", zlib.crc32(chunk)) for chunk in chunks)
     return header + struct.pack("<I", zlib.crc32(header)) + payload
 
 
 def unseal(data: bytes) -> bytes:
     """The payload of a file."""
-    (size,) = struct.unpack_from("<Q", data, 8)
+    version, size = struct.unpack_from("<IQ", data, 4)
     payload = data[len(data) - size :]
-    assert seal(payload) == data
+    assert seal(payload, version) == data
     return payload
 
 

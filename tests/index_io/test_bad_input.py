@@ -42,10 +42,12 @@ def test_wrong_node_for_the_family():
         deserialize(seal(b"IXXXX" + payload[5:]))
 
 
-def test_files_of_a_newer_version():
+@pytest.mark.parametrize("version", [0, 3])
+def test_files_of_an_unknown_version(version: int):
     data = bytearray(get_case("SDC").data)
-    data[4] = 2
-    with pytest.raises(RuntimeError, match="format version 2, this faiss_bebr reads 1"):
+    data[4] = version
+    message = f"format version {version}, this faiss_bebr reads 1 to 2"
+    with pytest.raises(RuntimeError, match=message):
         deserialize(bytes(data))
 
 

@@ -80,6 +80,7 @@ def test_many_damaged_files(folder: Path, name: str):
 @pytest.mark.fuzz
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field(folder: Path, name: str):
-    """Files that end there, or have a huge number there."""
+    """Files that end there, which are all refused, or have a huge number there, which
+    an id may be."""
     counts = run(folder, [name], "0", "sweep")[name]
-    assert counts["refused"] > counts["read"]
+    assert counts["refused"] > len(load(name, folder).fields)

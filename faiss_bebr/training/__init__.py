@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .network import FoldedBlock, RecurrentBinarizer, ResidualBlock
-from .trainer import TrainingReport, train_binarizer
+from .report import TrainingReport
+from .trainer import train_binarizer
 
 __all__ = [
     "FoldedBlock",

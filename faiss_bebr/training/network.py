@@ -27,7 +27,7 @@ from faiss_bebr.swigfaiss_bebr import PlaneLayout
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
 
-    from .trainer import TrainingReport
+    from .report import TrainingReport
 
 MAX_NBITS = PlaneLayout.max_nbits
 BITS_PER_BYTE = 8

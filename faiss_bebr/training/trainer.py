@@ -8,34 +8,27 @@ recall, which is the start itself where no step did better.
 
 from __future__ import annotations
 
-import copy
-import operator
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 from .held_out import HeldOut
-from .learner import Learner, LearningOptions
-from .losses import LossParts
-from .network import (
-    BITS_PER_BYTE,
-    MAX_NBITS,
-    RecurrentBinarizer,
-    check_plane_widths,
-)
-from .sampling import count_batches, neighborhood_batches, sample_rows
+from .learner import LearningOptions
+from .loop import Schedule, improve
+from .network import RecurrentBinarizer
+from .options import check_least, choose_device, integer, plane_widths
+from .report import TrainingReport
+from .sampling import count_batches, sample_rows
 from .start import LinearStart, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
 MAX_LENGTH_VARIATION = 0.1
 ROTATION_POINTS = 20_000
-NORM_ROWS = 8192
 # Factors of LinearStart.apply, tried in this order; the first value of each is in place
 # until its turn comes.
 START_GRID = {
@@ -43,21 +36,6 @@ START_GRID = {
     "offset_factor": (0.85, 1.0, 0.7, 0.55),
     "feedback": (0.0, 0.05, 0.1, 0.15),
 }
-
-
-@dataclass
-class TrainingReport:
-    """What a training did, in held-out recall 10@10."""
-
-    start_recall: float
-    """Of the linear start, its factors chosen."""
-    best_recall: float
-    """Of what was returned."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """An entry for each evaluation: ``step``, ``recall``, and the mean of ``nce`` and
-    ``distillation`` since the entry before."""
-    interrupted: bool = False
-    """Whether Ctrl-C ended the training."""
 
 
 def train_binarizer(
@@ -152,12 +130,12 @@ def train_binarizer(
     TypeError, ValueError
         With the argument's name, what was expected and what was found.
     """
-    widths = _plane_widths(m, nbits)
+    widths = plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
-    depth = _integer("document_nbits", depth)
+    depth = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
-    _check_least(
+    check_least(
         hidden=(hidden, 0),
         epochs=(epochs, 0),
         batch_size=(batch_size, 8),
@@ -186,7 +164,7 @@ def train_binarizer(
         )
     _warn_of_lengths(sample)
     queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
-    place = _device(device)
+    place = choose_device(device)
     net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
     steps = epochs * count_batches(len(rest), batch_size)
     with tqdm(
@@ -213,7 +191,7 @@ def train_binarizer(
         recall = _apply_best_start(net, start, held_out, bar)
         net.report = TrainingReport(start_recall=recall, best_recall=recall)
         if epochs:
-            _improve(
+            improve(
                 net,
                 torch.from_numpy(rest).to(place),
                 held_out,
@@ -222,29 +200,6 @@ def train_binarizer(
                 bar,
             )
     return net.cpu()
-
-
-class Schedule(NamedTuple):
-    """How long and in what steps the gradient training goes."""
-
-    epochs: int
-    batch_size: int
-    patience: int
-    seed: int
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: an integer expected, got {value!r}") from None
-
-
-def _check_least(**values: tuple[int, int]) -> None:
-    """Raise for the first argument that is no integer or below its least value."""
-    for name, (value, least) in values.items():
-        if _integer(name, value) < least:
-            raise ValueError(f"{name}: at least {least} expected, got {value}")
 
 
 def _seeded_network(
@@ -263,25 +218,6 @@ def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
     )
 
 
-def _plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
-    if isinstance(m, Sequence) and not isinstance(m, str):
-        widths = check_plane_widths([_integer("m", width) for width in m])
-        if nbits not in (None, len(widths)):
-            raise ValueError(f"nbits: m has {len(widths)} plane widths, got {nbits}")
-        return widths
-    width = _integer("m", m)
-    if nbits is None:
-        raise ValueError("nbits: needed where m is one width for all planes")
-    nbits = _integer("nbits", nbits)
-    if not 1 <= nbits <= MAX_NBITS:
-        raise ValueError(f"nbits: 1 to {MAX_NBITS} expected, got {nbits}")
-    if width <= 0 or width % BITS_PER_BYTE:
-        raise ValueError(
-            f"m: a positive multiple of {BITS_PER_BYTE} expected, got {width}"
-        )
-    return (width,) * nbits
-
-
 def _warn_of_lengths(sample: np.ndarray) -> None:
     """Codes keep directions well and lengths less so; say so where these differ."""
     lengths = np.linalg.norm(sample, axis=1)
@@ -292,12 +228,6 @@ def _warn_of_lengths(sample: np.ndarray) -> None:
             "faiss.normalize_L2",
             stacklevel=3,
         )
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 def _apply_best_start(
@@ -322,59 +252,3 @@ def _apply_best_start(
         bar.set_postfix(recall=f"{best:.4f}")
     start.apply(net, **chosen, document_nbits=depth)
     return best
-
-
-def _improve(
-    net: RecurrentBinarizer,
-    x: torch.Tensor,
-    held_out: HeldOut,
-    options: LearningOptions,
-    schedule: Schedule,
-    bar: tqdm,
-) -> None:
-    """Train ``net`` and leave it in its best state; fill in its report.
-
-    x: (n, d_in), the held-out queries not among them.
-    """
-    report = net.report
-    assert report is not None
-    best_state = copy.deepcopy(net.state_dict())
-    steps_per_epoch = count_batches(len(x), schedule.batch_size)
-    learner = Learner(
-        net,
-        options,
-        document_nbits=held_out.document_nbits,
-        total_steps=schedule.epochs * steps_per_epoch,
-        unit=float(x.square().sum(dim=1).mean().sqrt()) or 1.0,
-    )
-    generator = torch.Generator().manual_seed(schedule.seed)
-    stale = 0
-    try:
-        learner.refresh_norms(x[:NORM_ROWS])
-        for epoch in range(1, schedule.epochs + 1):
-            parts = []
-            for groups in neighborhood_batches(x, schedule.batch_size, generator):
-                parts.append(learner.step(x[groups]))
-                bar.update()
-            learner.refresh_norms(x[:NORM_ROWS])
-            recall = held_out.recall(net)
-            report.history.append(_entry(epoch * steps_per_epoch, recall, parts))
-            bar.set_postfix(recall=f"{recall:.4f}")
-            stale += 1
-            if recall > report.best_recall:
-                # State first: an interrupt between the two must not claim more.
-                best_state = copy.deepcopy(net.state_dict())
-                report.best_recall, stale = recall, 0
-            if stale >= schedule.patience:
-                break
-    except KeyboardInterrupt:
-        report.interrupted = True
-    finally:
-        net.load_state_dict(best_state)
-
-
-def _entry(step: int, recall: float, parts: list[LossParts]) -> dict[str, float]:
-    nce, distillation = (
-        torch.stack(values).mean().item() for values in zip(*parts, strict=True)
-    )
-    return {"step": step, "recall": recall, "nce": nce, "distillation": distillation}

@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from .data_checks import check_columns, check_size
 from .held_out import HeldOut
 from .learner import LearningOptions
 from .loop import Schedule, improve
 from .network import RecurrentBinarizer
 from .options import check_least, choose_device, integer, plane_widths
 from .report import TrainingReport
-from .sampling import count_batches, sample_rows
+from .sampling import count_batches, draw_sample
 from .start import LinearStart, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
@@ -155,13 +156,11 @@ def train_binarizer(
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
     )
+    check_size(max_train_points, "max_train_points", widths[0])
     rng = np.random.default_rng(seed)
-    sample = sample_rows(x, max_train_points, rng)
-    if widths[0] > sample.shape[1]:
-        raise ValueError(
-            f"m: at most the embeddings' {sample.shape[1]} dimensions expected, "
-            f"got {widths[0]}"
-        )
+    sample, total = draw_sample(x, max_train_points, rng)
+    check_size(total, "x", widths[0])
+    check_columns(sample, widths[0])
     _warn_of_lengths(sample)
     queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
     place = choose_device(device)

@@ -22,27 +22,31 @@ class HeldOut:
     documents : (n, d_in) float32
     k : int
         Recall is k@k, against the exact float inner product.
+    centroids : (ncentroids, d_in) float32, optional
+        What indexes are to have as their coarse stage, in place of clustering anew.
     """
 
-    def __init__(self, queries: np.ndarray, documents: np.ndarray, *, k: int) -> None:
+    def __init__(
+        self,
+        queries: np.ndarray,
+        documents: np.ndarray,
+        *,
+        k: int,
+        centroids: np.ndarray | None = None,
+    ) -> None:
         self.queries = queries
         self.documents = documents
+        self.centroids = centroids
         self.k = min(k, len(documents))
-        self.truth = find_neighbours(queries, documents, self.k)
+        self.truth = search_neighbours(queries, documents, self.k)[1]
 
-    def recall(
-        self, net: RecurrentBinarizer, centroids: np.ndarray | None = None
-    ) -> float:
-        """Recall k@k of ``net`` in evaluation mode, whatever mode it is in.
-
-        centroids: (net.ncentroids, d_in) float32, embeddings that the index is to
-        have as its coarse stage, in place of clustering anew; ``None`` without one.
-        """
+    def recall(self, net: RecurrentBinarizer) -> float:
+        """Recall k@k of ``net`` in evaluation mode, whatever mode it is in."""
         transform = net.to_transform()
         index = IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
         documents = transform.apply(self.documents)
-        if centroids is not None and len(centroids):
-            mapped = transform.apply(centroids)
+        if net.ncentroids and self.centroids is not None:
+            mapped = transform.apply(self.centroids)
             faiss.copy_array_to_vector(mapped.ravel(), index.sdc.centroids)
         index.train(documents)
         index.add(documents)
@@ -51,12 +55,14 @@ class HeldOut:
 
 
 def count_hits(found: np.ndarray, truth: np.ndarray) -> int:
-    """How many of the labels of ``truth``, (nq, k), are in the same row of ``found``."""
+    """How many labels of ``truth``, (nq, k), are in the same row of ``found``."""
     return int((found[:, :, None] == truth[:, None, :]).sum())
 
 
-def find_neighbours(queries: np.ndarray, documents: np.ndarray, k: int) -> np.ndarray:
-    """Labels of the k largest inner products, (nq, k) int64."""
+def search_neighbours(
+    queries: np.ndarray, documents: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest inner products, (nq, k) float32, and their labels, int64."""
     index = faiss.IndexFlatIP(documents.shape[1])
     index.add(documents)
-    return index.search(queries, k)[1]
+    return index.search(queries, k)

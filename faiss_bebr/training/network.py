@@ -233,6 +233,11 @@ class RecurrentBinarizer(nn.Module):
         """Dimensions of the code, ``m_0``."""
         return self.plane_widths[0]
 
+    @property
+    def document_nbits(self) -> int:
+        """Number of planes that an index keeps of a document."""
+        return len(self.document_plane_widths) or self.nbits
+
     def set_document_code(
         self, plane_widths: Sequence[int], ncentroids: int = 0
     ) -> None:

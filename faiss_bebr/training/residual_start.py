@@ -16,7 +16,6 @@ import faiss
 import numpy as np
 import torch
 
-from .document_code import DocumentCode, choose_plane_widths
 from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer
 from .start import (
     GAUSSIAN_HALF_WIDTH,

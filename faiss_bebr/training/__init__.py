@@ -5,11 +5,13 @@ from __future__ import annotations
 from .network import FoldedBlock, RecurrentBinarizer, ResidualBlock
 from .report import TrainingReport
 from .trainer import train_binarizer
+from .weights import read_description
 
 __all__ = [
     "FoldedBlock",
     "RecurrentBinarizer",
     "ResidualBlock",
     "TrainingReport",
+    "read_description",
     "train_binarizer",
 ]

@@ -14,6 +14,7 @@ quantizer only without it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -317,6 +318,41 @@ class RecurrentBinarizer(nn.Module):
             y = self(torch.from_numpy(batch).to(device), nbits)
             codes[start : start + batch_size] = y.cpu().numpy()
         return codes
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network and its report to a safetensors file.
+
+        The file describes itself in JSON, see ``read_description``. It is written
+        whole or not at all, and one of that name is replaced.
+
+        Raises
+        ------
+        ValueError
+            If a value is NaN or infinite.
+        OSError
+            If the file cannot be written.
+        """
+        from .weights import save_network  # which imports this module
+
+        save_network(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RecurrentBinarizer:
+        """A network of ``save``, in evaluation mode on the CPU.
+
+        Nothing in a file is executed, and memory is taken only for what it holds.
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated, damaged, of another kind or a newer version, or
+            its tensors are not finite or not those of the network it describes.
+        OSError
+            If the file cannot be read.
+        """
+        from .weights import load_network  # which imports this module
+
+        return load_network(path)
 
     def to_transform(self) -> BinarizerTransform:
         """The same network as a new ``faiss_bebr.BinarizerTransform`` (C++, which

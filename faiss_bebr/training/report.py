@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -18,3 +19,9 @@ class TrainingReport:
     ``distillation`` since the entry before."""
     interrupted: bool = False
     """Whether Ctrl-C ended the training."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Every argument that the result depends on, defaults filled in; the document
+    code, for which it was trained, among them."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """Of the training data: ``n`` and ``d``, rows ``sampled``, their ``mean_norm`` and
+    ``fingerprint``, which tells other data."""

@@ -9,7 +9,7 @@ import faiss
 from faiss.contrib import factory_tools
 
 from faiss_bebr.factory import index_factory
-from faiss_bebr.factory.tokens import has_own_token
+from faiss_bebr.factory.tokens import get_widths, has_own_token
 from faiss_bebr.index_io import downcast_index, downcast_VectorTransform
 from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
@@ -47,22 +47,24 @@ def get_code_size(d: int, indexkey: str) -> int:
         index = index_factory(d, indexkey, faiss.METRIC_L2, False)
     except ValueError as error:
         raise RuntimeError(f"cannot parse {indexkey}: {error}") from error
-    return _measure(downcast_index(index))
+    return _measure(downcast_index(index), None)
 
 
-def _measure(index: Any) -> int:
-    if isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap)):
-        return _measure(downcast_index(index.index))
+def _measure(index: Any, binarizer: Any) -> int:
+    """`binarizer`: the one before the index."""
+    if isinstance(index, faiss.IndexPreTransform):
+        binarizer = _last_binarizer(_get_transforms(index), binarizer)
+        return _measure(downcast_index(index.index), binarizer)
+    if isinstance(index, faiss.IndexIDMap):
+        return _measure(downcast_index(index.index), binarizer)
     if isinstance(index, faiss.IndexRefine):
         parts = (index.base_index, index.refine_index)
-        return sum(_measure(downcast_index(part)) for part in parts)
+        return sum(_measure(downcast_index(part), binarizer) for part in parts)
     if isinstance(index, faiss.IndexHNSW):
-        links = 2 * factory_tools.get_hnsw_M(index)
-        return _measure(downcast_index(index.storage)) + links * _BYTES_OF_LINK
-    if isinstance(index, (IndexSDC, IndexIVFSDC)) and index.follows_binarizer:
-        # what training chooses has at most these bytes
-        budget = index.binarizer.document_code_size
-        return budget or index.code_size
+        links = 2 * factory_tools.get_hnsw_M(index) * _BYTES_OF_LINK
+        return _measure(downcast_index(index.storage), binarizer) + links
+    if _is_for_budget(index, binarizer):
+        return binarizer.document_code_size  # training chooses that much or less
     if isinstance(index, faiss.IndexIVF):
         return index.code_size
     return index.sa_code_size()
@@ -99,38 +101,46 @@ def _name(general: Any, binarizer: Any) -> str:
         degree = factory_tools.get_hnsw_M(index)
         return f"HNSW{degree},{_name(index.storage, binarizer)}"
     if isinstance(index, faiss.IndexPreTransform):
-        chain = index.chain
-        transforms = [
-            downcast_VectorTransform(chain.at(i)) for i in range(chain.size())
-        ]
-        for transform in transforms:
-            if isinstance(transform, BinarizerTransform):
-                binarizer = transform
+        transforms = _get_transforms(index)
+        binarizer = _last_binarizer(transforms, binarizer)
         tokens = [_name_transform(transform) for transform in transforms]
         return ",".join([*tokens, _name(index.index, binarizer)])
     return _stock_reverse_index_factory(index)
 
 
-def _get_widths(layout: Any) -> list[int]:
-    return [layout.plane_widths.at(t) for t in range(layout.plane_widths.size())]
+def _get_transforms(index: Any) -> list[Any]:
+    chain = index.chain
+    return [downcast_VectorTransform(chain.at(i)) for i in range(chain.size())]
 
 
-def _is_for_budget(binarizer: Any) -> bool:
-    """Whether training is to choose what is stored."""
+def _last_binarizer(transforms: list[Any], before: Any) -> Any:
+    for transform in transforms:
+        if isinstance(transform, BinarizerTransform):
+            before = transform
+    return before
+
+
+def _has_budget(binarizer: Any) -> bool:
+    """Whether training is to choose what indexes of its codes store."""
+    return not binarizer.is_trained and binarizer.document_code_size > 0
+
+
+def _is_for_budget(index: Any, binarizer: Any) -> bool:
     return (
         binarizer is not None
-        and not binarizer.is_trained
-        and binarizer.document_code_size > 0
+        and _has_budget(binarizer)
+        and isinstance(index, (IndexSDC, IndexIVFSDC))
+        and index.follows_binarizer
     )
 
 
 def _name_encoding(index: Any, binarizer: Any) -> str:
-    if _is_for_budget(binarizer):
+    if _is_for_budget(index, binarizer):
         return "SDC"
-    widths = _get_widths(index.sdc.layout)
+    widths = get_widths(index.sdc.layout)
     deep = [index.d] * len(widths)
     if binarizer is not None:
-        deep = _get_widths(binarizer.layout)
+        deep = get_widths(binarizer.layout)
     if widths == deep[: len(widths)]:
         name = f"SDC{len(widths)}"
     elif widths == [8]:
@@ -151,9 +161,9 @@ def _name_coarse(index: Any, binarizer: Any) -> str:
 
 def _name_transform(transform: Any) -> str:
     if isinstance(transform, BinarizerTransform):
-        if _is_for_budget(transform):
+        if _has_budget(transform):
             return f"BEBR{transform.document_code_size}B"
-        planes = _get_widths(transform.layout)
+        planes = get_widths(transform.layout)
         if len(set(planes)) == 1:
             return f"BEBR{planes[0]}x{len(planes)}"
         return "BEBR" + "-".join(map(str, planes))

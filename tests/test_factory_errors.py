@@ -24,7 +24,6 @@ import faiss_bebr
         ("BEBR64-128,SDC2", "'BEBR64-128'.*widen"),
         ("BEBR128-60,SDC2", "'BEBR128-60'.*60"),
         ("BEBR256,SDC2", "'BEBR256'"),
-        ("BEBR68B,SDC", "'BEBR68B'.*not available"),
         ("BEBR[nobody],SDC", r"'BEBR\[nobody\]'.*neither a registered"),
         ("BEBR[],SDC", "neither a registered"),
         ("BEBR256x2,SDC3", "'SDC3'.*1..2"),

@@ -21,6 +21,8 @@ from faiss_bebr.factory.tokens import (
     MIN_HNSW_DEGREE,
     NUMBER,
     StoredCode,
+    get_document_widths,
+    get_widths,
     has_own_token,
     is_binarizer,
     is_encoding,
@@ -176,17 +178,21 @@ class _Parser:
     def parse_transforms(self, tokens: list[str], space: _Space) -> Any:
         chain: list[Any] = []
         releases: list[Callable[[], None]] = []
+        for_budgets: list[tuple[str, Any]] = []
         rest = list(tokens)
         while rest and (is_binarizer(rest[0]) or _STOCK_TRANSFORM.fullmatch(rest[0])):
             token = rest.pop(0)
             if is_binarizer(token):
                 transform = make_binarizer(token, space.d)
                 releases.append(transform.this.disown)
+                budget = parse_budget(token)
+                if budget:
+                    for_budgets.append((token, transform))
                 space = _Space(
                     transform.d_out,
                     transform,
                     token,
-                    parse_budget(token),
+                    budget,
                     is_for_documents=space.is_for_documents,
                 )
             else:
@@ -200,8 +206,9 @@ class _Parser:
         if not rest:
             refuse(token, self.description, "an index or an encoding must follow it")
         index = _enclose(faiss.IndexPreTransform, self.parse(rest, space))
-        if space.budget and not space.binarizer.document_code_size:
-            refuse(space.binarizer_token, self.description, "SDC must follow it")
+        for token, transform in for_budgets:
+            if transform.document_code_size == 0:
+                refuse(token, self.description, "the encoding SDC must follow it")
         for transform, release in zip(reversed(chain), reversed(releases), strict=True):
             index.prepend_transform(transform)
             release()
@@ -214,6 +221,9 @@ class _Parser:
 
     def make_flat(self, token: str, space: _Space) -> Any:
         code = self.take_stored_code(token, space, has_centroids=True)
+        if code is None and not space.is_for_documents and space.binarizer.ncentroids:
+            # a coarse quantizer has few vectors, too few for centroids of its own
+            code = StoredCode(get_document_widths(space.binarizer), 0)
         if code is None:
             return IndexSDC(space.binarizer, 0, self.metric)
         widths, ncentroids = code
@@ -329,8 +339,8 @@ class _Parser:
                 self.metric,
                 self.own_invlists,
             )
-            index.by_residual = not _are_equal(
-                index.sdc.layout, space.binarizer.layout
+            index.by_residual = (
+                get_widths(index.sdc.layout) != get_widths(space.binarizer.layout)
             ) or (stored is None and _has_coarse_stage(space.binarizer))
         else:
             index = IndexIVFSDC(
@@ -351,11 +361,6 @@ class _Parser:
 def _has_coarse_stage(binarizer: Any) -> bool:
     """Whether documents are coded less a centroid, as far as it is known."""
     return binarizer.ncentroids > 0 or binarizer.document_code_size > 0
-
-
-def _are_equal(layout: Any, other: Any) -> bool:
-    a, b = layout.plane_widths, other.plane_widths
-    return a.size() == b.size() and all(a.at(t) == b.at(t) for t in range(a.size()))
 
 
 def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:

@@ -73,8 +73,7 @@ def make_binarizer(token: str, d: int) -> Any:
     ValueError
         If the token or a number in it makes no sense; the text names it.
     """
-    budget = parse_budget(token)
-    if budget:
+    if parse_budget(token):
         return _make_for_budget(token, d)
     match = _BINARIZER.fullmatch(token)
     if not match:
@@ -157,6 +156,16 @@ def _check_widths(token: str, widths: list[int], d: int) -> None:
         )
 
 
+def get_widths(layout: Any) -> list[int]:
+    return [layout.plane_widths.at(t) for t in range(layout.plane_widths.size())]
+
+
+def get_document_widths(binarizer: Any) -> list[int]:
+    """Of the planes that indexes keep, as far as it is known."""
+    widths = binarizer.document_plane_widths
+    return [widths.at(t) for t in range(widths.size())] or get_widths(binarizer.layout)
+
+
 class StoredCode(NamedTuple):
     """What an index stores of a vector."""
 
@@ -223,18 +232,17 @@ def _uniform_widths(token: str, nbits: int, binarizer: Any, d: int) -> list[int]
                 f"{PlaneLayout.max_dim}, got {d}"
             )
         return [d] * nbits
-    widths = binarizer.layout.plane_widths
-    if not 1 <= nbits <= widths.size():
+    widths = get_widths(binarizer.layout)
+    if not 1 <= nbits <= len(widths):
         raise ValueError(
-            f"{token!r}: nbits must be in 1..{widths.size()}, the planes of the "
+            f"{token!r}: nbits must be in 1..{len(widths)}, the planes of the "
             f"binarizer before it, got {nbits}"
         )
-    return [widths.at(t) for t in range(nbits)]
+    return widths[:nbits]
 
 
 def _check_within(token: str, widths: list[int], binarizer: Any) -> None:
-    planes = binarizer.layout.plane_widths
-    deep = [planes.at(t) for t in range(planes.size())]
+    deep = get_widths(binarizer.layout)
     if len(widths) > len(deep) or any(map(int.__gt__, widths, deep)):
         raise ValueError(
             f"{token!r}: planes must not be wider than those of the binarizer "

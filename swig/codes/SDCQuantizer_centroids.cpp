@@ -29,8 +29,13 @@ void SDCQuantizer::find_centroids(
         const float* x,
         faiss::idx_t* numbers,
         float* residuals) const {
+    // a view, as a copy takes longer than the search for a few vectors
     faiss::IndexFlat index(dim());
-    index.add(ncentroids, centroids.data());
+    index.codes = faiss::MaybeOwnedVector<uint8_t>::create_view(
+            const_cast<float*>(centroids.data()),
+            centroids.size() * sizeof(float),
+            nullptr);
+    index.ntotal = faiss::idx_t(ncentroids);
     std::vector<float> distances(n);
     index.search(n, x, 1, distances.data(), numbers);
     for (size_t i = 0; i < n; i++) {

@@ -4,6 +4,7 @@
 #include "io/clustering_io.h"
 #include "io/fields.h"
 #include "io/ivf_io.h"
+#include "io/layout_io.h"
 
 #include <cmath>
 #include <limits>
@@ -15,25 +16,6 @@ using faiss::IOReader;
 using faiss::IOWriter;
 
 namespace {
-
-/** Whether the payload has what version 2 of the format added: dimensions
- * without bits, a range for each dimension, the coarse first stage, and the
- * plane widths or the size of code that a binarizer is trained for.
- */
-bool has_version_2(IOReader& f) {
-    return get_payload(f).format_version >= 2;
-}
-
-void write_widths(IOWriter& f, const PlaneLayout& layout) {
-    write_number<uint32_t>(f, layout.nplanes());
-    write_array(f, layout.plane_widths);
-}
-
-std::vector<int> read_widths(IOReader& f) {
-    const auto nplanes = read_number_in<uint32_t>(
-            f, "the number of planes", 1, PlaneLayout::max_nbits);
-    return read_array<int>(f, nplanes);
-}
 
 faiss::MetricType read_metric(IOReader& f) {
     // which of the two it is, or another, the constructors check
@@ -78,104 +60,6 @@ idx_t read_ntotal(IOReader& f, size_t code_size) {
     check_room(f, ntotal, code_size);
     return ntotal;
 }
-
-void write_block(IOWriter& f, const BinarizerBlock& block) {
-    write_number<int32_t>(f, block.hidden);
-    write_array(f, block.skip_weight);
-    write_array(f, block.skip_bias);
-    write_array(f, block.hidden_weight);
-    write_array(f, block.hidden_bias);
-    write_array(f, block.output_weight);
-}
-
-void read_block(IOReader& f, BinarizerBlock& block) {
-    const uint64_t d_in = block.d_in, d_out = block.d_out;
-    block.hidden = read_number_in<int32_t>(
-            f,
-            "the number of hidden units",
-            0,
-            std::numeric_limits<int32_t>::max());
-    block.skip_weight = read_array<float>(f, d_out * d_in);
-    block.skip_bias = read_array<float>(f, d_out);
-    block.hidden_weight = read_array<float>(f, block.hidden * d_in);
-    block.hidden_bias = read_array<float>(f, block.hidden);
-    block.output_weight = read_array<float>(f, d_out * block.hidden);
-}
-
-void write_document_code(IOWriter& f, const BinarizerTransform& transform) {
-    write_number<uint32_t>(f, transform.document_plane_widths.size());
-    write_array(f, transform.document_plane_widths);
-    write_number<uint32_t>(f, transform.ncentroids);
-    write_number<uint64_t>(f, transform.document_code_size);
-    write_bool(f, transform.document_has_centroids);
-}
-
-void read_document_code(IOReader& f, BinarizerTransform& transform) {
-    const bool is_new = has_version_2(f);
-    const int max_nplanes =
-            is_new ? PlaneLayout::max_nbits : transform.layout.nplanes();
-    const auto nplanes = read_number_in<uint32_t>(
-            f, "the number of stored planes", 0, max_nplanes);
-    if (is_new) {
-        const std::vector<int> widths = read_array<int>(f, nplanes);
-        transform.set_document_code(widths, read_number<uint32_t>(f));
-        const auto code_size = read_number<uint64_t>(f);
-        transform.set_document_budget(
-                code_size, read_bool(f, "whether documents have centroids"));
-    } else {
-        const auto all = transform.layout.plane_widths.begin();
-        transform.set_document_code({all, all + nplanes});
-    }
-}
-
-} // namespace
-
-void write_BinarizerTransform(
-        const BinarizerTransform* transform,
-        IOWriter* f) {
-    write_number<int32_t>(*f, transform->d_in);
-    write_widths(*f, transform->layout);
-    write_bool(*f, transform->normalize);
-    write_bool(*f, transform->is_trained);
-    write_document_code(*f, *transform);
-    write_array(*f, transform->query_weight);
-    write_array(*f, transform->query_offset);
-    for (const auto* blocks :
-         {&transform->binarization, &transform->reconstruction}) {
-        for (const BinarizerBlock& block : *blocks) {
-            write_block(*f, block);
-        }
-    }
-}
-
-BinarizerTransform* read_BinarizerTransform(IOReader* f) {
-    const int d_in = read_number_in<int32_t>(
-            *f, "d_in", 1, std::numeric_limits<int32_t>::max());
-    const PlaneLayout layout(read_widths(*f));
-    // the constructor makes the linear parts, which have to be in the file
-    const uint64_t linear_bytes =
-            sizeof(float) * uint64_t(layout.nplanes()) * layout.dim() * d_in;
-    FAISS_THROW_IF_NOT_MSG(
-            linear_bytes <= get_payload(*f).remaining(),
-            "the index file is corrupted: a network without its weights");
-    const bool normalize = read_bool(*f, "normalize");
-    auto transform = std::make_unique<BinarizerTransform>(
-            d_in, layout.plane_widths, normalize);
-    transform->is_trained = read_bool(*f, "is_trained");
-    read_document_code(*f, *transform);
-    const std::vector<float> weight = read_array<float>(*f, layout.dim());
-    const std::vector<float> offset = read_array<float>(*f, layout.dim());
-    transform->set_query_map(weight, offset);
-    for (auto* blocks :
-         {&transform->binarization, &transform->reconstruction}) {
-        for (BinarizerBlock& block : *blocks) {
-            read_block(*f, block);
-        }
-    }
-    return transform.release();
-}
-
-namespace {
 
 void check_nlist(size_t nlist, idx_t ncentroids) {
     FAISS_THROW_IF_NOT_FMT(

@@ -81,6 +81,7 @@ def hidden_binarizer() -> Any:
             )
     transform.set_query_map(rng.random(M).tolist(), rng.standard_normal(M).tolist())
     transform.set_document_code(widths[:2], 9)
+    transform.set_document_budget(11, False)
     transform.is_trained = True
     return transform
 

@@ -140,6 +140,14 @@ def bebr() -> Any:
 
 
 @add_maker
+def bebr_untrained() -> Any:
+    transform = faiss_bebr.BinarizerTransform(D, [M] * NBITS)
+    transform.set_document_code([M], 300)
+    transform.set_document_budget(7, False)
+    return transform
+
+
+@add_maker
 def sdc() -> Any:
     index = fill(make_sdc(metric=IP, widths=(D, 8)))
     index.k_factor, index.first_nbits = 4, 1
@@ -312,7 +320,14 @@ def serialize(obj: Any) -> bytes:
 def get_results(obj: Any) -> dict[str, np.ndarray]:
     """What users see of it."""
     if isinstance(obj, faiss.VectorTransform):
-        return {"outputs": obj.apply(vectors(9, D, 5))}
+        if obj.is_trained:
+            return {"outputs": obj.apply(vectors(9, D, 5))}
+        return {
+            "document_plane_widths": faiss.vector_to_array(obj.document_plane_widths),
+            "ncentroids": np.array(obj.ncentroids),
+            "document_code_size": np.array(obj.document_code_size),
+            "document_has_centroids": np.array(obj.document_has_centroids),
+        }
     if not obj.is_trained:
         return {"ntotal": np.array(obj.ntotal)}
     is_binary = isinstance(obj, faiss.IndexBinary)

@@ -52,7 +52,7 @@ def assert_recorded(obj: Any, path: Path, rtol: float = 0) -> None:
 
 def test_there_is_one_of_each():
     assert NAMES == sorted(MAKERS)
-    assert set(NAMES) - set(OLD_NAMES) == {"sdc_with_centroids"}
+    assert set(NAMES) - set(OLD_NAMES) == {"bebr_untrained", "sdc_with_centroids"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_old_depth_of_documents(nbits: int, tmp_path: Path):
     path = tmp_path / "old.bebr"
     path.write_bytes(data)
     transform = read(path)
-    assert transform.ncentroids == 0
+    assert (transform.ncentroids, transform.document_code_size) == (0, 0)
     widths = faiss.vector_to_array(transform.document_plane_widths)
     np.testing.assert_array_equal(widths, [8] * nbits)
 

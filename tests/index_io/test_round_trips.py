@@ -135,7 +135,8 @@ WAYS = [
 SETTINGS = ("d", "ntotal", "is_trained", "metric_type", "metric_arg", "code_size")
 SETTINGS += ("nlist", "nprobe", "by_residual", "k_factor", "successive_ids")
 OWN_SETTINGS = ("nbits", "max_codes", "parallel_mode", "quantizer_trains_alone")
-OWN_SETTINGS += ("learn_range", "ncentroids", "normalize")
+OWN_SETTINGS += ("learn_range", "ncentroids", "normalize", "document_code_size")
+OWN_SETTINGS += ("document_has_centroids", "follows_binarizer")
 OWNERSHIP = ("own_fields", "own_invlists", "own_refine_index", "own_indices")
 GRAPH_SETTINGS = ("efSearch", "efConstruction", "max_level", "entry_point")
 
@@ -269,6 +270,8 @@ def test_transforms(tmp_path: Path):
         widths = faiss.vector_to_array(other.document_plane_widths)
         assert len(widths) == 2
         assert (other.ncentroids, other.normalize) == (9, True)
+        budget = (other.document_code_size, other.document_has_centroids)
+        assert budget == (11, False)
     untrained = faiss_bebr.BinarizerTransform(D, [16, 8])
     index_io.write_VectorTransform(untrained, path)
     assert not index_io.read_VectorTransform(path).is_trained

@@ -1,0 +1,25 @@
+#include "io/layout_io.h"
+
+#include "io/fields.h"
+
+namespace faiss_bebr {
+
+using faiss::IOReader;
+using faiss::IOWriter;
+
+bool has_version_2(IOReader& f) {
+    return get_payload(f).format_version >= 2;
+}
+
+void write_widths(IOWriter& f, const PlaneLayout& layout) {
+    write_number<uint32_t>(f, layout.nplanes());
+    write_array(f, layout.plane_widths);
+}
+
+std::vector<int> read_widths(IOReader& f) {
+    const auto nplanes = read_number_in<uint32_t>(
+            f, "the number of planes", 1, PlaneLayout::max_nbits);
+    return read_array<int>(f, nplanes);
+}
+
+} // namespace faiss_bebr

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "codes/PlaneLayout.h"
+
+#include <faiss/impl/io.h>
+
+#include <vector>
+
+namespace faiss_bebr {
+
+/** Whether the payload has what version 2 of the format added: dimensions
+ * without bits, a range for each dimension, the coarse first stage, and the
+ * plane widths or the size of code that a binarizer is trained for.
+ */
+bool has_version_2(faiss::IOReader& f);
+
+/// without the number of dimensions
+void write_widths(faiss::IOWriter& f, const PlaneLayout& layout);
+std::vector<int> read_widths(faiss::IOReader& f);
+
+} // namespace faiss_bebr

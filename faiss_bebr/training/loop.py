@@ -3,80 +3,181 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
-from tqdm.auto import tqdm
 
+from .checkpoint import Checkpoint
 from .held_out import HeldOut
-from .learner import Learner, LearningOptions
-from .losses import LossParts
+from .learning_state import LearningState, prefixed, under
 from .network import RecurrentBinarizer
-from .sampling import count_batches, neighborhood_batches
-
-NORM_ROWS = 8192
-
-
-class Schedule(NamedTuple):
-    """How long and in what steps the gradient training goes."""
-
-    epochs: int
-    batch_size: int
-    patience: int
-    seed: int
+from .report import TrainingReport, report_from_json, report_to_json
+from .tensor_file import TensorFile
+from .watch import Watch
 
 
-def improve(
-    net: RecurrentBinarizer,
-    x: torch.Tensor,
-    held_out: HeldOut,
-    options: LearningOptions,
-    schedule: Schedule,
-    bar: tqdm,
-) -> None:
-    """Train ``net`` and leave it in its best state; fill in its report.
+class NetworkLearner(Protocol):
+    """Trains a network in place, in steps of its own."""
 
-    x: (n, d_in), the held-out queries not among them.
+    steps_per_epoch: int
+
+    def epoch(self, first: int = 0) -> Iterator[Any]:
+        """Take one step after the other, the first ``first`` of the epoch being taken;
+        yields their losses, a NamedTuple of scalars."""
+
+    def settle(self) -> None:
+        """Leave the network as the steps so far have made it."""
+
+    def state(self) -> LearningState:
+        """All that the next step depends on."""
+
+    def restore(self, state: LearningState) -> None:
+        """Go on from a state; an error of any kind if it is of another learner."""
+
+
+class Loop:
+    """Epochs of a learner, an evaluation after each, the best state kept.
+
+    Parameters
+    ----------
+    net : RecurrentBinarizer
+        The start, with its report.
+    learner : NetworkLearner
+        Of ``net``.
+    held_out : HeldOut
+    epochs : int
+    patience : int
+        Evaluations without a better recall after which training ends.
+    watch : Watch
+        Shown what is going on.
+    checkpoint : Checkpoint, optional
+        Written at the beginning, after each epoch and every ``checkpoint_steps``.
     """
-    report = net.report
-    assert report is not None
-    best_state = copy.deepcopy(net.state_dict())
-    steps_per_epoch = count_batches(len(x), schedule.batch_size)
-    learner = Learner(
-        net,
-        options,
-        document_nbits=held_out.document_nbits,
-        total_steps=schedule.epochs * steps_per_epoch,
-        unit=float(x.square().sum(dim=1).mean().sqrt()) or 1.0,
-    )
-    generator = torch.Generator().manual_seed(schedule.seed)
-    stale = 0
-    try:
-        learner.refresh_norms(x[:NORM_ROWS])
-        for epoch in range(1, schedule.epochs + 1):
-            parts = []
-            for groups in neighborhood_batches(x, schedule.batch_size, generator):
-                parts.append(learner.step(x[groups]))
-                bar.update()
-            learner.refresh_norms(x[:NORM_ROWS])
-            recall = held_out.recall(net)
-            report.history.append(_entry(epoch * steps_per_epoch, recall, parts))
-            bar.set_postfix(recall=f"{recall:.4f}")
-            stale += 1
-            if recall > report.best_recall:
-                # State first: an interrupt between the two must not claim more.
-                best_state = copy.deepcopy(net.state_dict())
-                report.best_recall, stale = recall, 0
-            if stale >= schedule.patience:
-                break
-    except KeyboardInterrupt:
-        report.interrupted = True
-    finally:
-        net.load_state_dict(best_state)
+
+    def __init__(
+        self,
+        net: RecurrentBinarizer,
+        learner: NetworkLearner,
+        held_out: HeldOut,
+        *,
+        epochs: int,
+        patience: int,
+        watch: Watch,
+        checkpoint: Checkpoint | None = None,
+        checkpoint_steps: int = 0,
+    ) -> None:
+        self.net = net
+        self.learner = learner
+        self.held_out = held_out
+        self.epochs = epochs
+        self.patience = patience
+        self.watch = watch
+        self.checkpoint = checkpoint
+        self.checkpoint_steps = checkpoint_steps
+        self.best_state = copy.deepcopy(net.state_dict())
+        self.epochs_done = 0
+        self.steps_done = 0
+        """Of the epoch that has begun."""
+        self.stale = 0
+        """Evaluations since the best one."""
+        self.losses: dict[str, list[torch.Tensor]] = {}
+        """Of each step since the evaluation before."""
+
+    @property
+    def report(self) -> TrainingReport:
+        """The network's."""
+        assert self.net.report is not None
+        return self.net.report
+
+    def run(self) -> None:
+        """Train, and leave the network in its best state; fill in its report.
+
+        Ctrl-C ends it early; a checkpoint then is as it was last written.
+        """
+        try:
+            self.watch.begin(self._step(), self.report.best_recall)
+            if not self._step():
+                self.learner.settle()
+                self._write()
+            while self.epochs_done < self.epochs and self.stale < self.patience:
+                self._epoch()
+        except KeyboardInterrupt:
+            self.report.interrupted = True
+        finally:
+            self.net.load_state_dict(self.best_state)
+
+    def restore(self, stored: TensorFile) -> None:
+        """Go on from where a checkpoint was written.
+
+        Raises ``ValueError`` if it is of another version or made by hand.
+        """
+        try:
+            progress = stored.description["progress"]
+            self.net.report = report_from_json(progress["report"])
+            self.epochs_done = int(progress["epochs_done"])
+            self.steps_done = int(progress["steps_done"])
+            self.stale = int(progress["stale"])
+            self.best_state = under("best", stored.tensors)
+            # Tried now, as it must fit in the end.
+            self.net.load_state_dict(self.best_state)
+            self.learner.restore(
+                LearningState(progress["learner"], under("learner", stored.tensors))
+            )
+            device = self.net.query_weight.device
+            self.losses = {
+                name: list(values.to(device))
+                for name, values in under("losses", stored.tensors).items()
+            }
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"checkpoint: not one that this version of faiss_bebr wrote: {error!r}"
+            ) from error
+
+    def _step(self) -> int:
+        return self.epochs_done * self.learner.steps_per_epoch + self.steps_done
+
+    def _epoch(self) -> None:
+        for losses in self.learner.epoch(self.steps_done):
+            for name, value in losses._asdict().items():
+                self.losses.setdefault(name, []).append(value)
+            self.steps_done += 1
+            self.watch.step(self._step(), losses)
+            if self.checkpoint_steps and self._step() % self.checkpoint_steps == 0:
+                self._write()
+        self.learner.settle()
+        recall = self.held_out.recall(self.net)
+        self.epochs_done, self.steps_done = self.epochs_done + 1, 0
+        self.stale += 1
+        if recall > self.report.best_recall:
+            # State first: an interrupt between the two must not claim more.
+            self.best_state = copy.deepcopy(self.net.state_dict())
+            self.report.best_recall, self.stale = recall, 0
+        means = {name: _mean(values) for name, values in self.losses.items()}
+        self.report.history.append({"step": self._step(), "recall": recall, **means})
+        self.losses = {}
+        self.watch.evaluation(self._step(), recall)
+        self._write()
+
+    def _write(self) -> None:
+        if self.checkpoint is None:
+            return
+        state = self.learner.state()
+        progress = {
+            "epochs_done": self.epochs_done,
+            "steps_done": self.steps_done,
+            "stale": self.stale,
+            "report": report_to_json(self.report),
+            "learner": state.numbers,
+        }
+        losses = {name: torch.stack(values) for name, values in self.losses.items()}
+        tensors = {
+            **prefixed("learner", state.tensors),
+            **prefixed("best", self.best_state),
+            **prefixed("losses", losses),
+        }
+        self.checkpoint.write(progress, tensors)
 
 
-def _entry(step: int, recall: float, parts: list[LossParts]) -> dict[str, float]:
-    nce, distillation = (
-        torch.stack(values).mean().item() for values in zip(*parts, strict=True)
-    )
-    return {"step": step, "recall": recall, "nce": nce, "distillation": distillation}
+def _mean(values: list[torch.Tensor]) -> float:
+    return torch.stack(values).mean().item()

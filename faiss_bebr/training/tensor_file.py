@@ -88,6 +88,15 @@ def read_tensor_file(path: str | os.PathLike[str], kind: str) -> TensorFile:
     return TensorFile(_parse(name, text), tensors)
 
 
+def check_keys(name: str, found: Mapping[str, Any], expected: set[str]) -> None:
+    """Raise ``ValueError`` for names that are missing or too many in ``found``."""
+    missing, unknown = expected - set(found), set(found) - expected
+    if missing:
+        raise ValueError(f"{name}: {', '.join(sorted(missing))} missing")
+    if unknown:
+        raise ValueError(f"{name}: {', '.join(sorted(unknown))} unknown")
+
+
 def import_safetensors() -> Any:
     """The module, with ``numpy`` in it.
 

@@ -8,6 +8,8 @@ recall, which is the start itself where no step did better.
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,15 +18,23 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from .checkpoint import Checkpoint
 from .data_checks import check_columns, check_size
 from .held_out import HeldOut
-from .learner import LearningOptions
-from .loop import Schedule, improve
+from .learner import Learner, LearningOptions
+from .loop import Loop
 from .network import RecurrentBinarizer
-from .options import check_least, choose_device, integer, plane_widths
+from .options import (
+    check_least,
+    choose_device,
+    choose_precision,
+    integer,
+    plane_widths,
+)
 from .report import TrainingReport
 from .sampling import count_batches, draw_sample
 from .start import LinearStart, fit_linear_start, plane_groups
+from .watch import Watch, import_tensorboard
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
@@ -63,19 +73,28 @@ def train_binarizer(
     seed: int = 0,
     progress: bool | None = None,
     device: str | torch.device | None = None,
+    precision: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_steps: int = 100,
+    log_dir: str | os.PathLike[str] | None = None,
 ) -> RecurrentBinarizer:
     """Train a binarizer on float embeddings.
 
-    The result is deterministic for a seed on one machine and thread count, and no
-    global random state is read or changed. Ctrl-C during the gradient steps returns
-    the best so far.
+    The result is deterministic for a seed on one machine and thread count (on CUDA as
+    far as PyTorch is), and no global random state is read or changed. Ctrl-C during
+    the gradient steps returns the best so far, and leaves a checkpoint to go on from.
 
     Parameters
     ----------
-    x : (n, d_in) array of real numbers
-        Training embeddings, anything ``np.asarray`` takes. A memory map is read at
-        the sampled rows only. They should be of unit length;
-        a warning says so where lengths vary much.
+    x : (n, d_in) real numbers
+        Training embeddings: an array or what ``np.asarray`` takes, a memory map, a
+        tensor, something with a shape, a dtype and slices such as an HDF5 dataset, or
+        an iterable of batches of any length, such as a generator. Beside what ``x``
+        itself holds, only the sample is kept in memory. A memory map is read at the
+        sampled rows only, and bad values are looked for there; all else is read to its
+        end. Embeddings should be of unit length; a warning says so where lengths vary
+        much. Constant and duplicate columns are harmless as long as ``m`` others are
+        left.
     m : int or sequence of int
         Code dimensions, a multiple of 8, at most d_in; or every plane's width.
     nbits : int, optional
@@ -113,13 +132,28 @@ def train_binarizer(
     patience : int
         Evaluations without a better recall after which training ends.
     max_train_points : int
-        A larger ``x`` is sampled to this many rows.
+        A larger ``x`` is sampled to this many rows, each as likely as any other.
     seed : int
         Of everything random.
     progress : bool, optional
-        Whether to show a tqdm bar; by default on a terminal.
+        Whether to show a tqdm bar with losses and held-out recall; by default on a
+        terminal.
     device : str or torch.device, optional
         By default CUDA where there is one, else the CPU.
+    precision : str, optional
+        Of the network's passes in gradient steps: ``"float32"``, or ``"float16"`` or
+        ``"bfloat16"`` by autocast; float16 scales the loss. By default float16 on
+        CUDA, else float32. Weights, losses and evaluations are float32 in any case.
+    checkpoint : str or Path, optional
+        A file to write after the start, after each epoch and every ``checkpoint_steps``
+        gradient steps, or a folder (one that is there, or a name that ends with a
+        separator) for ``checkpoint.safetensors`` in it. If it is there, training goes
+        on from it, and ends with the same result as without the stop on the same
+        machine and thread count; after the last step it gives the result at once.
+    checkpoint_steps : int
+        See ``checkpoint``; 0 for after epochs only.
+    log_dir : str or Path, optional
+        A folder for TensorBoard: losses of each step and recall of each evaluation.
 
     Returns
     -------
@@ -129,49 +163,64 @@ def train_binarizer(
     Raises
     ------
     TypeError, ValueError
-        With the argument's name, what was expected and what was found.
+        With the argument's name, what was expected and what was found, before training
+        begins: of too few vectors, NaN, infinity or zero vectors (with their rows),
+        too many constant or duplicate columns, and of a checkpoint that is damaged or
+        of other settings or data.
+    ImportError
+        If ``checkpoint`` or ``log_dir`` needs a package that is missing.
     """
     widths = plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
     depth = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
-    check_least(
+    counts = check_least(
         hidden=(hidden, 0),
         epochs=(epochs, 0),
         batch_size=(batch_size, 8),
         rotation_rounds=(rotation_rounds, 0),
         held_out_queries=(held_out_queries, 1),
         patience=(patience, 1),
-        queue_size=(queue_size, 1),
-        hard_negatives=(hard_negatives, 1),
         max_train_points=(max_train_points, 1),
+        seed=(seed, 0),
     )
+    check_least(checkpoint_steps=(checkpoint_steps, 0))
     options = LearningOptions(
         learning_rate=learning_rate,
         temperature=temperature,
-        queue_size=queue_size,
+        **check_least(queue_size=(queue_size, 1), hard_negatives=(hard_negatives, 1)),
         momentum=momentum,
-        hard_negatives=hard_negatives,
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
     )
     check_size(max_train_points, "max_train_points", widths[0])
-    rng = np.random.default_rng(seed)
-    sample, total = draw_sample(x, max_train_points, rng)
-    check_size(total, "x", widths[0])
-    check_columns(sample, widths[0])
-    _warn_of_lengths(sample)
-    queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
     place = choose_device(device)
-    net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
+    settings = {
+        "plane_widths": list(widths),
+        "document_nbits": depth,
+        "normalize": bool(normalize),
+        "precision": choose_precision(precision, place),
+        **counts,
+        **dataclasses.asdict(options),
+    }
+    if log_dir is not None:
+        import_tensorboard()
+    saved = None if checkpoint is None else Checkpoint(checkpoint, settings)
+    rng = np.random.default_rng(seed)
+    sample = draw_sample(x, max_train_points, rng)
+    check_size(sample.total, "x", widths[0])
+    check_columns(sample.rows, widths[0])
+    _warn_of_lengths(sample.rows)
+    data = sample.statistics()
+    stored = None if saved is None else saved.open(data)
+    queries, rest = np.split(
+        sample.rows, [min(held_out_queries, len(sample.rows) // 10)]
+    )
+    net = _seeded_network(seed, rest.shape[1], widths, hidden, normalize).to(place)
+    start_steps = _start_steps(widths, rotation_rounds)
     steps = epochs * count_batches(len(rest), batch_size)
-    with tqdm(
-        total=_start_steps(widths, rotation_rounds) + steps,
-        desc="training the binarizer",
-        # tqdm's None: off unless on a terminal
-        disable=None if progress is None else not progress,
-    ) as bar:
+    with Watch(start_steps + steps, progress, log_dir) as watch:
         held_out = HeldOut(
             queries,
             rest[:HELD_OUT_DOCUMENTS],
@@ -179,25 +228,43 @@ def train_binarizer(
             k=HELD_OUT_K,
             device=place,
         )
-        start = fit_linear_start(
-            rest[:ROTATION_POINTS],
-            widths,
-            document_nbits=depth,
-            rotation_rounds=rotation_rounds,
-            rng=rng,
-            after_round=bar.update,
-        )
-        recall = _apply_best_start(net, start, held_out, bar)
-        net.report = TrainingReport(start_recall=recall, best_recall=recall)
+        if stored is None:
+            start = fit_linear_start(
+                rest[:ROTATION_POINTS],
+                widths,
+                document_nbits=depth,
+                rotation_rounds=rotation_rounds,
+                rng=rng,
+                after_round=watch.bar.update,
+            )
+            recall = _apply_best_start(net, start, held_out, watch.bar)
+            net.report = TrainingReport(recall, recall, settings=settings, data=data)
+        else:
+            watch.bar.update(start_steps)
         if epochs:
-            improve(
+            learner = Learner(
                 net,
                 torch.from_numpy(rest).to(place),
-                held_out,
                 options,
-                Schedule(epochs, batch_size, patience, seed),
-                bar,
+                document_nbits=depth,
+                epochs=epochs,
+                batch_size=batch_size,
+                seed=seed,
+                precision=settings["precision"],
             )
+            loop = Loop(
+                net,
+                learner,
+                held_out,
+                epochs=epochs,
+                patience=patience,
+                watch=watch,
+                checkpoint=saved,
+                checkpoint_steps=checkpoint_steps,
+            )
+            if stored is not None:
+                loop.restore(stored)
+            loop.run()
     return net.cpu()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ MIN_TRAIN_POINTS = 64
 NAMED_ROWS = 5
 # Columns are compared on this many rows first, which nearly always settles it.
 COLUMN_ROWS = 2048
+MAX_LENGTH_VARIATION = 0.1
 
 
 def check_rows(block: np.ndarray, name: str, numbers: np.ndarray) -> None:
@@ -65,10 +67,22 @@ def check_columns(sample: np.ndarray, m: int) -> None:
     if not distinct:
         raise ValueError("x: different vectors expected, all are equal")
     raise ValueError(
-        f"m: at most {distinct} expected, as of the embeddings' {d} columns "
-        f"{d - len(varying)} are constant and {len(varying) - distinct} are copies "
-        f"of others, got {m}"
+        f"x: at least {m} columns that tell something expected, for as many code "
+        f"dimensions, got {distinct}: of {d} columns {d - len(varying)} are constant "
+        f"and {len(varying) - distinct} are copies of others"
     )
+
+
+def warn_of_lengths(sample: np.ndarray) -> None:
+    """Codes keep directions well and lengths less so; say so where these differ."""
+    lengths = np.linalg.norm(sample, axis=1)
+    if lengths.std() > MAX_LENGTH_VARIATION * lengths.mean():
+        warnings.warn(
+            f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
+            "binarizers are made for unit length: normalize them, as with "
+            "faiss.normalize_L2",
+            stacklevel=4,
+        )
 
 
 def check_pairs(queries: Any, documents: Any) -> None:

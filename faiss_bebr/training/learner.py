@@ -118,8 +118,6 @@ class Learner:
     x : (n, d_in)
         Documents, in random order.
     options : LearningOptions
-    document_nbits : int
-        Planes that a document keeps.
     epochs, batch_size : int
         They give the length of the learning rate's schedule: a short rise, then
         linearly to 0.
@@ -136,7 +134,6 @@ class Learner:
         x: torch.Tensor,
         options: LearningOptions,
         *,
-        document_nbits: int,
         epochs: int,
         batch_size: int,
         seed: int,
@@ -145,7 +142,6 @@ class Learner:
         self.net = net
         self.x = x
         self.options = options
-        self.document_nbits = document_nbits
         self.batch_size = batch_size
         self.generator = torch.Generator().manual_seed(seed)
         self._epoch_begin = self.generator.get_state()
@@ -269,7 +265,7 @@ class Learner:
         similar = rows / self.unit
         codes = self._codes(self.net, rows)
         queries = self.query_weight * codes[-1] + self.query_offset
-        documents = document_vectors(codes, self.document_nbits)
+        documents = document_vectors(codes, self.net.document_nbits)
         near = pair_scores(
             queries.view(groups, size, -1),
             documents.view(groups, size, -1),
@@ -283,7 +279,7 @@ class Learner:
         with torch.no_grad():
             factor = calibration(near, mask)
             slow_codes = self._codes(self.slow_net, rows)
-            positives = document_vectors(slow_codes, self.document_nbits)
+            positives = document_vectors(slow_codes, self.net.document_nbits)
             self.queue.push(similar, positives)
         nce = nce_loss(
             (queries * positives).sum(dim=1),

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import torch
 
-from .checkpoint import Checkpoint
 from .held_out import HeldOut
 from .learning_state import LearningState, prefixed, under
 from .network import RecurrentBinarizer
 from .report import TrainingReport, report_from_json, report_to_json
+from .run import Run
 from .tensor_file import TensorFile
 from .watch import Watch
 
@@ -46,13 +46,13 @@ class Loop:
     learner : NetworkLearner
         Of ``net``.
     held_out : HeldOut
-    epochs : int
-    patience : int
-        Evaluations without a better recall after which training ends.
+    run : Run
+        Its checkpoint is written at the beginning, after each epoch and every
+        ``checkpoint_steps``.
     watch : Watch
         Shown what is going on.
-    checkpoint : Checkpoint, optional
-        Written at the beginning, after each epoch and every ``checkpoint_steps``.
+    start : LearningState, optional
+        What a checkpoint is to hold so that ``learner`` can be made anew.
     """
 
     def __init__(
@@ -60,21 +60,16 @@ class Loop:
         net: RecurrentBinarizer,
         learner: NetworkLearner,
         held_out: HeldOut,
-        *,
-        epochs: int,
-        patience: int,
+        run: Run,
         watch: Watch,
-        checkpoint: Checkpoint | None = None,
-        checkpoint_steps: int = 0,
+        start: LearningState | None = None,
     ) -> None:
         self.net = net
         self.learner = learner
         self.held_out = held_out
-        self.epochs = epochs
-        self.patience = patience
+        self.run = run
         self.watch = watch
-        self.checkpoint = checkpoint
-        self.checkpoint_steps = checkpoint_steps
+        self.start = LearningState({}, {}) if start is None else start
         self.best_state = copy.deepcopy(net.state_dict())
         self.epochs_done = 0
         self.steps_done = 0
@@ -90,7 +85,7 @@ class Loop:
         assert self.net.report is not None
         return self.net.report
 
-    def run(self) -> None:
+    def improve(self) -> None:
         """Train, and leave the network in its best state; fill in its report.
 
         Ctrl-C ends it early; a checkpoint then is as it was last written.
@@ -100,7 +95,8 @@ class Loop:
             if not self._step():
                 self.learner.settle()
                 self._write()
-            while self.epochs_done < self.epochs and self.stale < self.patience:
+            run = self.run
+            while self.epochs_done < run.epochs and self.stale < run.patience:
                 self._epoch()
         except KeyboardInterrupt:
             self.report.interrupted = True
@@ -143,7 +139,8 @@ class Loop:
                 self.losses.setdefault(name, []).append(value)
             self.steps_done += 1
             self.watch.step(self._step(), losses)
-            if self.checkpoint_steps and self._step() % self.checkpoint_steps == 0:
+            every = self.run.checkpoint_steps
+            if every and self._step() % every == 0:
                 self._write()
         self.learner.settle()
         recall = self.held_out.recall(self.net)
@@ -160,7 +157,7 @@ class Loop:
         self._write()
 
     def _write(self) -> None:
-        if self.checkpoint is None:
+        if self.run.checkpoint is None:
             return
         state = self.learner.state()
         progress = {
@@ -169,14 +166,22 @@ class Loop:
             "stale": self.stale,
             "report": report_to_json(self.report),
             "learner": state.numbers,
+            "start": self.start.numbers,
         }
         losses = {name: torch.stack(values) for name, values in self.losses.items()}
         tensors = {
             **prefixed("learner", state.tensors),
+            **prefixed("start", self.start.tensors),
             **prefixed("best", self.best_state),
             **prefixed("losses", losses),
         }
-        self.checkpoint.write(progress, tensors)
+        self.run.checkpoint.write(progress, tensors)
+
+
+def stored_start(stored: TensorFile) -> LearningState:
+    """The ``start`` that the loop had which wrote a checkpoint."""
+    numbers = stored.description["progress"]["start"]
+    return LearningState(numbers, under("start", stored.tensors))
 
 
 def _mean(values: list[torch.Tensor]) -> float:

@@ -183,6 +183,10 @@ class RecurrentBinarizer(nn.Module):
     query_weight, query_offset : (m_0,) float32 buffers
         An index scores with ``query_weight * y + query_offset`` in place of a query's
         code ``y``; 1 and 0 unless set.
+    document_plane_widths : tuple of int
+        Planes that an index keeps of a document; empty for those of all planes.
+    ncentroids : int
+        Centroids of that index's coarse first stage; 0 if there is none.
     report : TrainingReport or None
         How the network was trained, where ``train_binarizer`` made it.
     """
@@ -208,6 +212,8 @@ class RecurrentBinarizer(nn.Module):
         self.plane_widths = check_plane_widths(plane_widths)
         self.hidden = int(hidden)
         self.normalize = bool(normalize)
+        self.document_plane_widths: tuple[int, ...] = ()
+        self.ncentroids = 0
         self.report = None
         self.binarization = nn.ModuleList(
             ResidualBlock(self.d_in, width, self.hidden) for width in self.plane_widths
@@ -227,6 +233,29 @@ class RecurrentBinarizer(nn.Module):
     def d_out(self) -> int:
         """Dimensions of the code, ``m_0``."""
         return self.plane_widths[0]
+
+    @property
+    def document_nbits(self) -> int:
+        """Number of planes that an index keeps of a document."""
+        return len(self.document_plane_widths) or self.nbits
+
+    def set_document_code(
+        self, plane_widths: Sequence[int], ncentroids: int = 0
+    ) -> None:
+        """Say what an index keeps of a document, see ``document_plane_widths``.
+
+        Raises ``ValueError`` where planes are more or wider than the network's.
+        """
+        widths = check_plane_widths(plane_widths) if len(plane_widths) else ()
+        deep = self.plane_widths
+        if len(widths) > len(deep) or any(
+            width > limit for width, limit in zip(widths, deep, strict=False)
+        ):
+            raise ValueError(
+                f"plane_widths: within {list(deep)} expected, got {list(widths)}"
+            )
+        self.document_plane_widths = widths
+        self.ncentroids = int(ncentroids)
 
     def blocks(self) -> list[tuple[ResidualBlock, ResidualBlock]]:
         """``(W_t, R_t)`` of every plane."""
@@ -337,8 +366,8 @@ class RecurrentBinarizer(nn.Module):
         return transform
 
     def copy_to_transform(self, transform: BinarizerTransform) -> None:
-        """Set every block and the query map of a transform of the same shape, and
-        mark it trained.
+        """Set every block, the query map and the document's code of a transform of
+        the same shape, and mark it trained.
 
         Evaluation mode is exported whatever the module's mode. Codes are equal
         where no value before a sign is within rounding of 0. Raises ``ValueError``
@@ -362,6 +391,7 @@ class RecurrentBinarizer(nn.Module):
             target.set_binarization_block(t, *binarization.folded())
             target.set_reconstruction_block(t, *reconstruction.folded())
         target.set_query_map(_as_array(self.query_weight), _as_array(self.query_offset))
+        target.set_document_code(list(self.document_plane_widths), self.ncentroids)
         target.is_trained = True
 
     def _check_depth(self, nbits: int | None) -> int:

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from .network import BITS_PER_BYTE, MAX_NBITS, check_plane_widths
@@ -48,6 +49,20 @@ def plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
             f"m: a positive multiple of {BITS_PER_BYTE} expected, got {width}"
         )
     return (width,) * nbits
+
+
+def plain(value: Any) -> Any:
+    """An argument as JSON has it: numpy's scalars and arrays become Python's."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value]
+    try:
+        return operator.index(value)
+    except TypeError:
+        return float(value)
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

@@ -19,7 +19,7 @@ from faiss_bebr.replaced_file import replaced_file, write_all
 
 VERSION = 1
 # As safetensors names them.
-DTYPES = {"F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
+DTYPES = {"F32", "F64", "I64", "U8"}
 
 
 class TensorFile(NamedTuple):

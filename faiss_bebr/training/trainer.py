@@ -1,65 +1,84 @@
 """``train_binarizer``: from embeddings to a RecurrentBinarizer.
 
-Training is task-agnostic: it sees embeddings only. It begins at
-the linear start, takes gradient steps on NCE (momentum encoder and queue) and
-distillation of the float similarities, and gives back what had the best held-out
-recall, which is the start itself where no step did better.
+Here are its arguments; ``plane_trainer`` and ``document_trainer`` do the work. Either
+begins at a start without a gradient, takes gradient steps, and gives back what had the
+best held-out recall, which is the start itself where no step did better.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
 
+from . import document_trainer, plane_trainer
 from .checkpoint import Checkpoint
-from .data_checks import check_columns, check_size
-from .held_out import HeldOut
-from .learner import Learner, LearningOptions
-from .loop import Loop
+from .learner import LearningOptions
 from .network import RecurrentBinarizer
 from .options import (
     check_least,
     choose_device,
     choose_precision,
     integer,
+    plain,
     plane_widths,
 )
-from .report import TrainingReport
-from .sampling import count_batches, draw_sample
-from .start import LinearStart, fit_linear_start, plane_groups
-from .watch import Watch, import_tensorboard
+from .run import Run
+from .score_training import ScoreOptions
+from .watch import import_tensorboard
 
-HELD_OUT_DOCUMENTS = 20_000
-HELD_OUT_K = 10
-MAX_LENGTH_VARIATION = 0.1
-ROTATION_POINTS = 20_000
-# Factors of LinearStart.apply, tried in this order; the first value of each is in place
-# until its turn comes.
-START_GRID = {
-    "range_factor": (1.1, 1.0, 1.2, 1.4),
-    "offset_factor": (0.85, 1.0, 0.7, 0.55),
-    "feedback": (0.0, 0.05, 0.1, 0.15),
+# Arguments, with their defaults, that have a meaning for one kind of code only.
+DOCUMENT_CODE_ONLY: dict[str, Any] = {
+    "code_size": None,
+    "document_plane_widths": None,
+    "ncentroids": None,
+    "coarse": True,
+    "queries": None,
+}
+PLANES_ONLY: dict[str, Any] = {
+    "nbits": None,
+    "document_nbits": None,
+    "hidden": 0,
+    "normalize": False,
+    "batch_size": 1024,
+    "temperature": 0.07,
+    "queue_size": 4096,
+    "momentum": 0.99,
+    "hard_negatives": 48,
+    "nce_weight": 0.02,
+    "distillation_weight": 1.0,
+    "precision": None,
+}
+# Arguments that the result does not depend on, or that a fingerprint stands for.
+NO_SETTINGS = {
+    "x",
+    "queries",
+    "progress",
+    "device",
+    "checkpoint",
+    "checkpoint_steps",
+    "log_dir",
 }
 
 
 def train_binarizer(
     x: Any,
-    m: int | Sequence[int],
+    m: int | Sequence[int] | None = None,
     nbits: int | None = None,
     *,
+    code_size: int | None = None,
+    document_plane_widths: Sequence[int] | None = None,
+    ncentroids: int | None = None,
+    coarse: bool = True,
+    queries: Any = None,
     document_nbits: int | None = None,
     hidden: int = 0,
     normalize: bool = False,
     epochs: int = 2,
     batch_size: int = 1024,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     temperature: float = 0.07,
     queue_size: int = 4096,
     momentum: float = 0.99,
@@ -69,7 +88,7 @@ def train_binarizer(
     rotation_rounds: int = 30,
     held_out_queries: int = 1000,
     patience: int = 3,
-    max_train_points: int = 50_000,
+    max_train_points: int | None = None,
     seed: int = 0,
     progress: bool | None = None,
     device: str | torch.device | None = None,
@@ -79,6 +98,15 @@ def train_binarizer(
     log_dir: str | os.PathLike[str] | None = None,
 ) -> RecurrentBinarizer:
     """Train a binarizer on float embeddings.
+
+    Say what you want in one of three ways. ``code_size``: the most accurate documents
+    in that many bytes each, everything counted; an index stores them less a centroid,
+    with plane widths that training chooses. ``document_plane_widths``: the same with
+    these widths. ``m`` and ``nbits``: a recurrent code of so many planes, of which
+    an index stores the first ``document_nbits``.
+
+    With a budget or widths by hand the network is a linear map at full depth, so that
+    queries are next to exact, and the index learns its centroids and ranges itself.
 
     The result is deterministic for a seed on one machine and thread count (on CUDA as
     far as PyTorch is), and no global random state is read or changed. Ctrl-C during
@@ -94,11 +122,25 @@ def train_binarizer(
         sampled rows only, and bad values are looked for there; all else is read to its
         end. Embeddings should be of unit length; a warning says so where lengths vary
         much. Constant and duplicate columns are harmless as long as ``m`` others are
-        left.
-    m : int or sequence of int
+        left, or 8 without ``m``.
+    m : int or sequence of int, optional
         Code dimensions, a multiple of 8, at most d_in; or every plane's width.
     nbits : int, optional
         Planes, 1 to 8; needed where ``m`` is an int.
+    code_size : int, optional
+        Bytes of a document's code: planes, scale, and number of the centroid.
+    document_plane_widths : sequence of int, optional
+        Widths of the planes that an index stores, multiples of 8, not increasing.
+    ncentroids : int, optional
+        Centroids of the index's coarse stage, 0 for none; by default one for 32
+        vectors of the sample, at most 4096.
+    coarse : bool
+        Whether there are centroids; without them for use behind an inverted file,
+        which takes its own off.
+    queries : (nq, d_in) real numbers, optional
+        Embeddings of queries as they will be asked, from any source that ``x`` may
+        have. Scores are then trained around these, and recall is measured with a part
+        of them that is held out; else documents stand for queries.
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
@@ -108,12 +150,13 @@ def train_binarizer(
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
     epochs : int
-        Passes over the sample, an evaluation after each; 0 returns the linear start.
+        Passes over the sample, with ``m``, else 300 steps each; an evaluation after
+        each. 0 returns the linear start.
     batch_size : int
         Embeddings in a gradient step, whole neighbourhoods of up to 256.
-    learning_rate : float
+    learning_rate : float, optional
         Of Adam, relative to each parameter's root mean square; after a short rise it
-        falls to 0 linearly.
+        falls to 0. By default 1e-3 with ``m``, else 2e-3.
     temperature : float
         Of NCE, in units of the embeddings' mean squared norm.
     queue_size : int
@@ -131,8 +174,10 @@ def train_binarizer(
         of it.
     patience : int
         Evaluations without a better recall after which training ends.
-    max_train_points : int
-        A larger ``x`` is sampled to this many rows, each as likely as any other.
+    max_train_points : int, optional
+        A larger ``x`` is sampled to this many rows, each as likely as any other; by
+        default 50,000 with ``m``, else
+        131,072.
     seed : int
         Of everything random.
     progress : bool, optional
@@ -141,9 +186,10 @@ def train_binarizer(
     device : str or torch.device, optional
         By default CUDA where there is one, else the CPU.
     precision : str, optional
-        Of the network's passes in gradient steps: ``"float32"``, or ``"float16"`` or
-        ``"bfloat16"`` by autocast; float16 scales the loss. By default float16 on
-        CUDA, else float32. Weights, losses and evaluations are float32 in any case.
+        With ``m``, of the network's passes in gradient steps: ``"float32"``, or
+        ``"float16"`` or ``"bfloat16"`` by autocast; float16 scales the loss. By default
+        float16 on CUDA, else float32. Weights, losses and evaluations are float32 in
+        any case, and all is without ``m``.
     checkpoint : str or Path, optional
         A file to write after the start, after each epoch and every ``checkpoint_steps``
         gradient steps, or a folder (one that is there, or a name that ends with a
@@ -170,22 +216,37 @@ def train_binarizer(
     ImportError
         If ``checkpoint`` or ``log_dir`` needs a package that is missing.
     """
+    given = dict(locals())
+    kind = document_trainer if m is None else plane_trainer
+    if learning_rate is None:
+        learning_rate = given["learning_rate"] = kind.DEFAULT_LEARNING_RATE
+    if max_train_points is None:
+        given["max_train_points"] = kind.DEFAULT_TRAIN_POINTS
+    if m is None:
+        _check_defaults(PLANES_ONLY, given, "together with m")
+        request = document_trainer.check_request(
+            code_size=code_size,
+            document_plane_widths=document_plane_widths,
+            ncentroids=ncentroids,
+            coarse=coarse,
+        )
+        score_options = ScoreOptions(learning_rate=learning_rate)
+        run = _make_run(given, precision="float32")
+        return document_trainer.train_document_code(
+            x, queries, request, score_options, run
+        )
+    _check_defaults(DOCUMENT_CODE_ONLY, given, "without m")
     widths = plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
-    depth = integer("document_nbits", depth)
+    depth = given["document_nbits"] = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
-    counts = check_least(
-        hidden=(hidden, 0),
-        epochs=(epochs, 0),
-        batch_size=(batch_size, 8),
-        rotation_rounds=(rotation_rounds, 0),
-        held_out_queries=(held_out_queries, 1),
-        patience=(patience, 1),
-        max_train_points=(max_train_points, 1),
-        seed=(seed, 0),
+    planes = plane_trainer.Planes(
+        widths=widths,
+        document_nbits=depth,
+        normalize=bool(normalize),
+        **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
     )
-    check_least(checkpoint_steps=(checkpoint_steps, 0))
     options = LearningOptions(
         learning_rate=learning_rate,
         temperature=temperature,
@@ -194,127 +255,47 @@ def train_binarizer(
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
     )
-    check_size(max_train_points, "max_train_points", widths[0])
-    place = choose_device(device)
-    settings = {
-        "plane_widths": list(widths),
-        "document_nbits": depth,
-        "normalize": bool(normalize),
-        "precision": choose_precision(precision, place),
-        **counts,
-        **dataclasses.asdict(options),
+    run = _make_run(given, precision)
+    return plane_trainer.train_planes(x, planes, options, run)
+
+
+def _make_run(given: dict[str, Any], precision: str | None) -> Run:
+    """given: the arguments, defaults filled in. The settings of a checkpoint that is
+    there are compared here, the last thing before data are read."""
+    least = {
+        "epochs": 0,
+        "patience": 1,
+        "rotation_rounds": 0,
+        "held_out_queries": 1,
+        "max_train_points": 1,
+        "seed": 0,
+        "checkpoint_steps": 0,
     }
-    if log_dir is not None:
+    counts = check_least(**{name: (given[name], low) for name, low in least.items()})
+    device = choose_device(given["device"])
+    precision = choose_precision(precision, device)
+    settings = {
+        name: plain(value) for name, value in given.items() if name not in NO_SETTINGS
+    }
+    settings["precision"] = precision
+    if given["log_dir"] is not None:
         import_tensorboard()
-    saved = None if checkpoint is None else Checkpoint(checkpoint, settings)
-    rng = np.random.default_rng(seed)
-    sample = draw_sample(x, max_train_points, rng)
-    check_size(sample.total, "x", widths[0])
-    check_columns(sample.rows, widths[0])
-    _warn_of_lengths(sample.rows)
-    data = sample.statistics()
-    stored = None if saved is None else saved.open(data)
-    queries, rest = np.split(
-        sample.rows, [min(held_out_queries, len(sample.rows) // 10)]
-    )
-    net = _seeded_network(seed, rest.shape[1], widths, hidden, normalize).to(place)
-    start_steps = _start_steps(widths, rotation_rounds)
-    steps = epochs * count_batches(len(rest), batch_size)
-    with Watch(start_steps + steps, progress, log_dir) as watch:
-        held_out = HeldOut(
-            queries,
-            rest[:HELD_OUT_DOCUMENTS],
-            document_nbits=depth,
-            k=HELD_OUT_K,
-            device=place,
-        )
-        if stored is None:
-            start = fit_linear_start(
-                rest[:ROTATION_POINTS],
-                widths,
-                document_nbits=depth,
-                rotation_rounds=rotation_rounds,
-                rng=rng,
-                after_round=watch.bar.update,
-            )
-            recall = _apply_best_start(net, start, held_out, watch.bar)
-            net.report = TrainingReport(recall, recall, settings=settings, data=data)
-        else:
-            watch.bar.update(start_steps)
-        if epochs:
-            learner = Learner(
-                net,
-                torch.from_numpy(rest).to(place),
-                options,
-                document_nbits=depth,
-                epochs=epochs,
-                batch_size=batch_size,
-                seed=seed,
-                precision=settings["precision"],
-            )
-            loop = Loop(
-                net,
-                learner,
-                held_out,
-                epochs=epochs,
-                patience=patience,
-                watch=watch,
-                checkpoint=saved,
-                checkpoint_steps=checkpoint_steps,
-            )
-            if stored is not None:
-                loop.restore(stored)
-            loop.run()
-    return net.cpu()
-
-
-def _seeded_network(
-    seed: int, d_in: int, widths: tuple[int, ...], hidden: int, normalize: bool
-) -> RecurrentBinarizer:
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also seed every GPU.
-        torch.default_generator.manual_seed(seed)
-        return RecurrentBinarizer(d_in, widths, hidden=hidden, normalize=normalize)
-
-
-def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
-    """Steps of the progress bar that the start takes."""
-    return rotation_rounds * len(plane_groups(widths)) + sum(
-        map(len, START_GRID.values())
+    path = given["checkpoint"]
+    return Run(
+        settings=settings,
+        device=device,
+        precision=precision,
+        progress=given["progress"],
+        log_dir=given["log_dir"],
+        checkpoint=None if path is None else Checkpoint(path, settings),
+        **counts,
     )
 
 
-def _warn_of_lengths(sample: np.ndarray) -> None:
-    """Codes keep directions well and lengths less so; say so where these differ."""
-    lengths = np.linalg.norm(sample, axis=1)
-    if lengths.std() > MAX_LENGTH_VARIATION * lengths.mean():
-        warnings.warn(
-            f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
-            "binarizers are made for unit length: normalize them, as with "
-            "faiss.normalize_L2",
-            stacklevel=3,
-        )
-
-
-def _apply_best_start(
-    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut, bar: tqdm
-) -> float:
-    """Set the start's factors to what recalls most, one after the other since they
-    hardly interact. Returns that recall."""
-    chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
-    depth = held_out.document_nbits
-    start.apply(net, **chosen, document_nbits=depth)
-    best = held_out.recall(net)
-    for name, grid in START_GRID.items():
-        best_value = grid[0]
-        for value in grid[1:]:
-            start.apply(net, **{**chosen, name: value}, document_nbits=depth)
-            recall = held_out.recall(net)
-            if recall > best:
-                best, best_value = recall, value
-            bar.update()
-        chosen[name] = best_value
-        bar.update()
-        bar.set_postfix(recall=f"{best:.4f}")
-    start.apply(net, **chosen, document_nbits=depth)
-    return best
+def _check_defaults(
+    defaults: dict[str, Any], given: dict[str, Any], where: str
+) -> None:
+    """Refuse arguments that would not be used."""
+    for name, default in defaults.items():
+        if given[name] is not default and given[name] != default:
+            raise ValueError(f"{name}: only expected {where}, got {given[name]!r}")

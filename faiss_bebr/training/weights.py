@@ -1,8 +1,8 @@
 """Networks in files: safetensors, with a description in JSON.
 
-The description has ``network`` (what the constructor takes), ``report`` (a
-``TrainingReport`` or null; its settings say what document code training aimed at) and
-``versions`` (of faiss_bebr and torch, when it was written).
+The description has ``network`` (what the constructor takes), ``document_code`` (what
+``set_document_code`` takes), ``report`` (a ``TrainingReport`` or null) and ``versions``
+(of faiss_bebr and torch, when it was written).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .report import report_from_json, report_to_json
 from .tensor_file import check_keys, read_tensor_file, write_tensor_file
 
 KIND = "binarizer"
+DESCRIPTION = ("network", "document_code", "report", "versions")
+DOCUMENT_CODE_TYPES: dict[str, type] = {"plane_widths": list, "ncentroids": int}
 NETWORK_TYPES: dict[str, type] = {
     "d_in": int,
     "plane_widths": list,
@@ -33,7 +35,16 @@ def save_network(net: RecurrentBinarizer, path: str | os.PathLike[str]) -> None:
         if not value.isfinite().all():
             raise ValueError(f"{name}: NaN or infinite values found")
     description = {
-        "network": network_arguments(net),
+        "network": {
+            "d_in": net.d_in,
+            "plane_widths": list(net.plane_widths),
+            "hidden": net.hidden,
+            "normalize": net.normalize,
+        },
+        "document_code": {
+            "plane_widths": list(net.document_plane_widths),
+            "ncentroids": net.ncentroids,
+        },
         "report": None if net.report is None else report_to_json(net.report),
         "versions": versions(),
     }
@@ -44,8 +55,11 @@ def load_network(path: str | os.PathLike[str]) -> RecurrentBinarizer:
     """See ``RecurrentBinarizer.load``."""
     description, tensors = read_tensor_file(path, KIND)
     try:
-        check_keys("description", description, {"network", "report", "versions"})
+        check_keys("description", description, set(DESCRIPTION))
         net = _empty_network(description["network"])
+        code = description["document_code"]
+        _check_types("document_code", code, DOCUMENT_CODE_TYPES)
+        net.set_document_code(**code)
         _check_state(tensors, net.state_dict())
         for name, value in tensors.items():
             if name.endswith("running_var") and (value < 0).any():
@@ -64,7 +78,8 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``network``, the constructor's arguments; ``report``, how it was trained, on
+        ``network``, the constructor's arguments; ``document_code``, what an index keeps
+        of a document; ``report``, how it was trained, on
         what data and with what settings, or None; ``versions``, what wrote the file.
 
     Raises
@@ -73,16 +88,6 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
         As ``RecurrentBinarizer.load``.
     """
     return read_tensor_file(path, KIND).description
-
-
-def network_arguments(net: RecurrentBinarizer) -> dict[str, Any]:
-    """What makes a network of the same shape."""
-    return {
-        "d_in": net.d_in,
-        "plane_widths": list(net.plane_widths),
-        "hidden": net.hidden,
-        "normalize": net.normalize,
-    }
 
 
 def versions() -> dict[str, str]:
@@ -109,21 +114,24 @@ def _check_state(
             raise ValueError(f"{key}: NaN or infinite values found")
 
 
+def _check_types(name: str, values: Any, types: Mapping[str, type]) -> None:
+    """Raise ``ValueError`` for other keys or types; lists are of integers."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{name}: an object expected, got {values!r}")
+    check_keys(name, values, set(types))
+    for key, kind in types.items():
+        if type(values[key]) is not kind:
+            raise ValueError(
+                f"{name}: {key} of type {kind.__name__} expected, got {values[key]!r}"
+            )
+        if kind is list and any(type(item) is not int for item in values[key]):
+            raise ValueError(f"{name}: integer {key} expected, got {values[key]!r}")
+
+
 def _empty_network(arguments: Any) -> RecurrentBinarizer:
     """A network without memory for its values: sizes are those of a file that is yet
     to be checked."""
-    if not isinstance(arguments, dict):
-        raise ValueError(f"network: an object expected, got {arguments!r}")
-    check_keys("network", arguments, set(NETWORK_TYPES))
-    for name, kind in NETWORK_TYPES.items():
-        if type(arguments[name]) is not kind:
-            raise ValueError(
-                f"network: {name} of type {kind.__name__} expected, "
-                f"got {arguments[name]!r}"
-            )
-    widths = arguments["plane_widths"]
-    if any(type(width) is not int for width in widths):
-        raise ValueError(f"network: integer plane_widths expected, got {widths!r}")
+    _check_types("network", arguments, NETWORK_TYPES)
     try:
         with torch.device("meta"):
             return RecurrentBinarizer(**arguments)

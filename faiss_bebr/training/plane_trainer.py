@@ -108,7 +108,7 @@ def _seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
         )
     if planes.document_nbits < len(planes.widths):
         net.set_document_code(planes.widths[: planes.document_nbits])
-    return net
+    return net.eval()
 
 
 def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:

@@ -18,6 +18,10 @@ MAX_CENTROIDS = 4096
 # 0.68 has the least squared error; errors in the leading directions, which queries see
 # more of, cost more recall than equal ones in the others, so these get more.
 PLANES_PER_OCTAVE = (0.85, 1.0)
+# No plane is narrower than this part of the dimensions: the vectors that an index codes
+# are on one grid for all dimensions, as wide as the leading ones need it, and a rotation
+# of many of these makes it finer. At 196 bytes that is worth 0.006 of recall.
+LEAST_WIDTH = 1 / 6
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ def choose_plane_widths(
     """Plane widths that fill ``nbytes``, or as many as the dimensions can hold.
 
     Reverse water-filling: a dimension gets ``round(c log2(variance / threshold))``
-    planes, c being ``planes_per_octave``, and widths are rounded to whole bytes.
+    planes, c being ``planes_per_octave``; widths are rounded to whole bytes, and deep
+    planes that would be narrow are left out.
 
     variance: (d,) of falling order, d at least 8.
     """
@@ -77,6 +82,9 @@ def choose_plane_widths(
         else:
             high = middle
     widths = widths_at(high)
+    for t in range(1, MAX_NBITS):
+        if widths[t] < LEAST_WIDTH * d:
+            widths[t] = 0
     # What rounding left goes to the shallowest plane with room.
     for t in range(MAX_NBITS):
         limit = d if t == 0 else widths[t - 1]

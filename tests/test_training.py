@@ -16,7 +16,7 @@ from reference import (  # noqa: E402
 )
 
 from faiss_bebr.training import RecurrentBinarizer, train_binarizer  # noqa: E402
-from faiss_bebr.training import trainer as trainer_module  # noqa: E402
+from faiss_bebr.training import plane_trainer as trainer_module  # noqa: E402
 from faiss_bebr.training.learner import Learner  # noqa: E402
 from faiss_bebr.training.sampling import sample_rows  # noqa: E402
 from faiss_bebr.training.start import (  # noqa: E402

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from faiss_bebr.training import plane_trainer as trainer_module  # noqa: E402
 from faiss_bebr.training import sampling, sources, train_binarizer  # noqa: E402
-from faiss_bebr.training import trainer as trainer_module  # noqa: E402
 from faiss_bebr.training.data_checks import check_columns, check_pairs  # noqa: E402
 from faiss_bebr.training.sampling import draw_sample  # noqa: E402
 
@@ -264,7 +264,7 @@ class TestBadData:
         check_columns(x, 30)
         with pytest.raises(
             ValueError,
-            match="m: at most 30 .* 32 columns 1 are constant and 1 are copies.*got 32",
+            match="x: at least 32 columns.* got 30: of 32 columns 1 are constant and 1",
         ):
             check_columns(x, 32)
         with pytest.raises(ValueError, match="m: at most .*32 dimensions.*40"):

@@ -67,9 +67,9 @@ def check_columns(sample: np.ndarray, m: int) -> None:
     if not distinct:
         raise ValueError("x: different vectors expected, all are equal")
     raise ValueError(
-        f"m: at most {distinct} expected, as of the embeddings' {d} columns "
-        f"{d - len(varying)} are constant and {len(varying) - distinct} are copies "
-        f"of others, got {m}"
+        f"x: at least {m} columns that tell something expected, for as many code "
+        f"dimensions, got {distinct}: of {d} columns {d - len(varying)} are constant "
+        f"and {len(varying) - distinct} are copies of others"
     )
 
 
@@ -81,7 +81,7 @@ def warn_of_lengths(sample: np.ndarray) -> None:
             f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
             "binarizers are made for unit length: normalize them, as with "
             "faiss.normalize_L2",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

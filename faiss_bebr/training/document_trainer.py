@@ -28,7 +28,8 @@ from .document_code import (
     extra_bytes,
 )
 from .held_out import HeldOut
-from .loop import improve
+from .learning_state import LearningState
+from .loop import Loop, stored_start
 from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer, check_plane_widths
 from .options import integer
 from .report import TrainingReport
@@ -40,6 +41,7 @@ from .residual_start import (
     take_residuals,
     transform_dim,
 )
+from .run import Run
 from .sampling import draw_sample
 from .score_training import STEPS_PER_EPOCH, ScoreLearner, ScoreOptions
 from .start import plane_groups
@@ -123,78 +125,104 @@ def _resolve_ncentroids(request: DocumentRequest, n: int) -> int:
 
 
 def train_document_code(
-    x: Any,
-    request: DocumentRequest,
-    *,
-    queries: Any,
-    held_out_queries: int,
-    max_train_points: int | None,
-    epochs: int,
-    learning_rate: float | None,
-    patience: int,
-    rotation_rounds: int,
-    seed: int,
-    device: torch.device,
-    progress: bool | None,
+    x: Any, queries: Any, request: DocumentRequest, options: ScoreOptions, run: Run
 ) -> RecurrentBinarizer:
-    """``train_binarizer`` for a request; its arguments but for those of the request."""
-    options = ScoreOptions(
-        learning_rate=DEFAULT_LEARNING_RATE if learning_rate is None else learning_rate
-    )
-    rng = np.random.default_rng(seed)
-    limit = DEFAULT_TRAIN_POINTS if max_train_points is None else max_train_points
-    sample, _ = draw_sample(x, limit, rng)
-    d_in = sample.shape[1]
-    ncentroids = _resolve_ncentroids(request, len(sample))
-    _check_sample(sample, request, ncentroids)
-    warn_of_lengths(sample)
+    """``train_binarizer`` for a request."""
+    rng = np.random.default_rng(run.seed)
+    sample = draw_sample(x, run.max_train_points, rng)
+    rows, data = sample.rows, sample.statistics()
+    d_in = rows.shape[1]
+    ncentroids = _resolve_ncentroids(request, len(rows))
+    _check_sample(rows, request, ncentroids)
+    warn_of_lengths(rows)
     anchors = None
     if queries is None:
-        held_out, sample = np.split(sample, [min(held_out_queries, len(sample) // 10)])
+        count = min(run.held_out_queries, len(rows) // 10)
+        held_out, rows = np.split(rows, [count])
     else:
-        drawn, _ = draw_sample(queries, MAX_QUERIES, rng, "queries")
-        if drawn.shape[1] != d_in:
+        drawn = draw_sample(queries, MAX_QUERIES, rng, "queries")
+        if drawn.rows.shape[1] != d_in:
             raise ValueError(
-                f"queries: {d_in} dimensions expected, as x has, got {drawn.shape[1]}"
+                f"queries: {d_in} dimensions expected, as x has, "
+                f"got {drawn.rows.shape[1]}"
             )
-        held_out, anchors = np.split(drawn, [min(held_out_queries, len(drawn) // 5)])
+        data["queries"] = drawn.statistics()
+        count = min(run.held_out_queries, len(drawn.rows) // 5)
+        held_out, anchors = np.split(drawn.rows, [count])
+    stored = run.stored(data)
+    start = None if stored is None else stored_start(stored)
     d = transform_dim(d_in)
-    net = RecurrentBinarizer(d_in, [d] * MAX_NBITS).to(device).eval()
-    residuals = take_residuals(sample, ncentroids, seed)
+    net = RecurrentBinarizer(d_in, [d] * MAX_NBITS).to(run.device).eval()
+    centroids = None if start is None else start.tensors["centroids"].numpy()
+    residuals = take_residuals(rows, ncentroids, run.seed, centroids)
     codes = request.candidates(residuals.variance, ncentroids)
-    rounds = sum(len(plane_groups(code.plane_widths)) for code in codes)
-    with tqdm(
-        total=rounds * rotation_rounds + epochs * STEPS_PER_EPOCH,
-        desc="training the binarizer",
-        disable=None if progress is None else not progress,
-    ) as bar:
+    start_steps = run.rotation_rounds * sum(
+        len(plane_groups(code.plane_widths)) for code in codes
+    )
+    with run.watch(start_steps + run.epochs * STEPS_PER_EPOCH) as watch:
         measure = HeldOut(
             held_out,
-            sample[:HELD_OUT_DOCUMENTS],
+            rows[:HELD_OUT_DOCUMENTS],
             k=HELD_OUT_K,
             centroids=residuals.centroids,
         )
-        linear = choose_start(
-            net,
-            residuals,
-            codes,
-            measure,
-            rotation_rounds=rotation_rounds,
-            rng=rng,
-            bar=bar,
-        )
-        if epochs:
+        if start is None:
+            linear = choose_start(
+                net,
+                residuals,
+                codes,
+                measure,
+                rotation_rounds=run.rotation_rounds,
+                rng=rng,
+                bar=watch.bar,
+            )
+            assert net.report is not None
+            net.report.settings, net.report.data = run.settings, data
+        else:
+            linear = _restore_start(net, start)
+            watch.bar.update(start_steps)
+        if run.epochs:
             learner = ScoreLearner(
                 net,
                 linear,
                 residuals,
-                sample[-MAX_ANCHORS:] if anchors is None else anchors[:MAX_ANCHORS],
+                rows[-MAX_ANCHORS:] if anchors is None else anchors[:MAX_ANCHORS],
                 options,
-                epochs=epochs,
-                seed=seed,
+                epochs=run.epochs,
+                seed=run.seed,
             )
-            improve(net, learner, measure, epochs=epochs, patience=patience, bar=bar)
+            begun = start or _start_state(net, linear, residuals)
+            loop = Loop(net, learner, measure, run, watch, begun)
+            if stored is not None:
+                loop.restore(stored)
+            loop.improve()
     return net.cpu()
+
+
+def _start_state(
+    net: RecurrentBinarizer, linear: LinearMap, residuals: Residuals
+) -> LearningState:
+    numbers = {
+        "plane_widths": list(net.document_plane_widths),
+        "ncentroids": net.ncentroids,
+        "unit": linear.unit,
+    }
+    tensors = {
+        "rows": torch.from_numpy(linear.rows),
+        "mean": torch.from_numpy(linear.mean),
+        "centroids": torch.from_numpy(residuals.centroids),
+    }
+    return LearningState(numbers, tensors)
+
+
+def _restore_start(net: RecurrentBinarizer, start: LearningState) -> LinearMap:
+    numbers, tensors = start
+    linear = LinearMap(
+        tensors["rows"].numpy(), tensors["mean"].numpy(), numbers["unit"]
+    )
+    set_linear_map(net, linear)
+    net.set_document_code(numbers["plane_widths"], numbers["ncentroids"])
+    return linear
 
 
 def _check_sample(

@@ -12,6 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from .learning_state import (
+    LearningState,
+    optimizer_state,
+    prefixed,
+    restore_optimizer,
+    under,
+)
 from .losses import (
     LossParts,
     calibration,
@@ -77,6 +84,17 @@ class DocumentQueue:
         self._next = (self._next + len(embeddings)) % size
         self._filled = min(size, self._filled + len(embeddings))
 
+    def state(self) -> tuple[int, dict[str, torch.Tensor]]:
+        """Where the next document goes, and all that is held."""
+        return self._next, {"embeddings": self.embeddings, "documents": self.documents}
+
+    def restore(self, next_row: int, tensors: dict[str, torch.Tensor]) -> None:
+        """Take what ``state`` gave."""
+        self._filled = len(tensors["embeddings"])
+        self._next = next_row
+        self._embeddings[: self._filled] = tensors["embeddings"]
+        self._documents[: self._filled] = tensors["documents"]
+
     @property
     def embeddings(self) -> torch.Tensor:
         """(filled, d_in)"""
@@ -105,6 +123,9 @@ class Learner:
         linearly to 0.
     seed : int
         Of the order of batches.
+    precision : str
+        Of the network's passes: float32, or bfloat16 or float16 by autocast. Losses,
+        BatchNorm's statistics and the weights are float32 in any case.
     """
 
     def __init__(
@@ -116,16 +137,19 @@ class Learner:
         epochs: int,
         batch_size: int,
         seed: int,
+        precision: str = "float32",
     ) -> None:
         self.net = net
         self.x = x
         self.options = options
         self.batch_size = batch_size
         self.generator = torch.Generator().manual_seed(seed)
+        self._epoch_begin = self.generator.get_state()
         # Similarities in units of its square, so that one temperature suits any data.
         self.unit = float(x.square().sum(dim=1).mean().sqrt()) or 1.0
         self.steps_per_epoch = count_batches(len(x), batch_size)
         total_steps = epochs * self.steps_per_epoch
+        self.precision = precision
         self.slow_net = copy.deepcopy(net).requires_grad_(False)
         self.queue = DocumentQueue(
             options.queue_size, net.d_in, net.d_out, net.query_weight.device
@@ -134,18 +158,30 @@ class Learner:
         self.query_weight = nn.Parameter(net.query_weight.clone())
         self.query_offset = nn.Parameter(net.query_offset.clone())
         self.optimizer = torch.optim.Adam(self._parameter_groups())
+        # Gradients of float16 are too small for it unless the loss is scaled up.
+        self.scaler = torch.amp.GradScaler(
+            net.query_weight.device.type, enabled=precision == "float16"
+        )
         warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer,
             lambda step: min((step + 1) / warm_up, 1.0) * (1 - step / total_steps),
         )
-        self.settle()
 
-    def epoch(self) -> Iterator[LossParts]:
-        for groups in neighborhood_batches(self.x, self.batch_size, self.generator):
+    def epoch(self, first: int = 0) -> Iterator[LossParts]:
+        """Take the steps of an epoch from number ``first`` on, and yield their losses.
+
+        With ``first > 0`` the state is one that was taken in the same epoch.
+        """
+        self._epoch_begin = self.generator.get_state()
+        for groups in neighborhood_batches(
+            self.x, self.batch_size, self.generator, first
+        ):
             yield self.step(self.x[groups])
+        self._epoch_begin = self.generator.get_state()
 
     def settle(self) -> None:
+        """Make the network fit for use: BatchNorm's statistics follow the weights."""
         self.refresh_norms(self.x[:NORM_ROWS])
 
     def step(self, embeddings: torch.Tensor) -> LossParts:
@@ -156,11 +192,55 @@ class Learner:
             + self.options.distillation_weight * parts.distillation
         )
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.schedule.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        scale = self.scaler.get_scale()
+        self.scaler.update()
+        # A scale that falls tells that gradients overflowed and no step was made.
+        if self.scaler.get_scale() >= scale:
+            self.schedule.step()
         self._follow()
         return LossParts(*(part.detach() for part in parts))
+
+    def state(self) -> LearningState:
+        """All that the next step depends on."""
+        next_row, queue = self.queue.state()
+        optimizer = optimizer_state(self.optimizer, self.schedule)
+        numbers = {
+            "queue_next": next_row,
+            "optimizer": optimizer.numbers,
+            "scaler": self.scaler.state_dict(),
+        }
+        tensors = {
+            "generator": self._epoch_begin,
+            "query_weight": self.query_weight,
+            "query_offset": self.query_offset,
+            **prefixed("net", self.net.state_dict()),
+            **prefixed("slow_net", self.slow_net.state_dict()),
+            **prefixed("queue", queue),
+            **prefixed("optimizer", optimizer.tensors),
+        }
+        return LearningState(numbers, tensors)
+
+    @torch.no_grad()
+    def restore(self, state: LearningState) -> None:
+        """Take what ``state`` gave, in a learner of the same settings and data.
+
+        Raises ``KeyError``, ``RuntimeError`` or ``ValueError`` if it is of others.
+        """
+        numbers, tensors = state
+        self.generator.set_state(tensors["generator"])
+        self.net.load_state_dict(under("net", tensors))
+        self.slow_net.load_state_dict(under("slow_net", tensors))
+        self.query_weight.copy_(tensors["query_weight"])
+        self.query_offset.copy_(tensors["query_offset"])
+        self.queue.restore(numbers["queue_next"], under("queue", tensors))
+        self.scaler.load_state_dict(numbers["scaler"])
+        restore_optimizer(
+            self.optimizer,
+            self.schedule,
+            LearningState(numbers["optimizer"], under("optimizer", tensors)),
+        )
 
     @torch.no_grad()
     def refresh_norms(self, x: torch.Tensor) -> None:
@@ -183,7 +263,7 @@ class Learner:
         groups, size, d_in = embeddings.shape
         rows = embeddings.flatten(0, 1)
         similar = rows / self.unit
-        codes = self.net.codes_by_depth(rows)
+        codes = self._codes(self.net, rows)
         queries = self.query_weight * codes[-1] + self.query_offset
         documents = document_vectors(codes, self.net.document_nbits)
         near = pair_scores(
@@ -198,7 +278,7 @@ class Learner:
             return LossParts(torch.zeros_like(distillation), distillation)
         with torch.no_grad():
             factor = calibration(near, mask)
-            slow_codes = self.slow_net.codes_by_depth(rows)
+            slow_codes = self._codes(self.slow_net, rows)
             positives = document_vectors(slow_codes, self.net.document_nbits)
             self.queue.push(similar, positives)
         nce = nce_loss(
@@ -209,6 +289,13 @@ class Learner:
             factor=factor,
         )
         return LossParts(nce, distillation)
+
+    def _codes(self, net: RecurrentBinarizer, rows: torch.Tensor) -> list[torch.Tensor]:
+        if self.precision == "float32":
+            return net.codes_by_depth(rows)
+        # The losses tell duplicates from near neighbours, which takes float32.
+        with torch.autocast(rows.device.type, getattr(torch, self.precision)):
+            return [code.float() for code in net.codes_by_depth(rows)]
 
     @torch.no_grad()
     def _parameter_groups(self) -> list[dict[str, Any]]:

@@ -61,7 +61,11 @@ def restore_optimizer(
     """
     numbers = state.numbers
     schedule.load_state_dict(
-        {"base_lrs": numbers["base_rates"], "last_epoch": numbers["steps"]}
+        {
+            **schedule.state_dict(),
+            "base_lrs": numbers["base_rates"],
+            "last_epoch": numbers["steps"],
+        }
     )
     values = optimizer.state_dict()
     groups = zip(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
+
+from .tensor_file import check_keys
 
 
 @dataclass
@@ -25,3 +29,42 @@ class TrainingReport:
     data: dict[str, Any] = field(default_factory=dict)
     """Of the training data: ``n`` and ``d``, rows ``sampled``, their ``mean_norm`` and
     ``fingerprint``, which tells other data."""
+
+
+def report_to_json(report: TrainingReport) -> dict[str, Any]:
+    """As a JSON object; a loss that is not finite becomes null."""
+    values = dataclasses.asdict(report)
+    values["history"] = [
+        {name: value if math.isfinite(value) else None for name, value in entry.items()}
+        for entry in report.history
+    ]
+    return values
+
+
+def report_from_json(values: Any) -> TrainingReport:
+    """What ``report_to_json`` gave; ``ValueError`` for anything else."""
+    if not isinstance(values, dict):
+        raise ValueError(f"report: an object expected, got {values!r}")
+    example = dataclasses.asdict(TrainingReport(start_recall=0.0, best_recall=0.0))
+    check_keys("report", values, set(example))
+    for name, value in values.items():
+        kind = type(example[name])
+        if type(value) is not kind:
+            raise ValueError(
+                f"report: {name} of type {kind.__name__} expected, got {value!r}"
+            )
+    report = TrainingReport(**values)
+    report.history = [_entry(entry) for entry in report.history]
+    return report
+
+
+def _entry(values: Any) -> dict[str, float]:
+    if not isinstance(values, dict):
+        raise ValueError(f"report: objects expected in history, got {values!r}")
+    entry = {
+        name: math.nan if value is None else value for name, value in values.items()
+    }
+    for name, value in entry.items():
+        if type(value) not in (int, float):
+            raise ValueError(f"report: {name} in history is {value!r}")
+    return entry

@@ -72,11 +72,17 @@ def cluster(x: np.ndarray, ncentroids: int, seed: int) -> np.ndarray:
     return kmeans.centroids
 
 
-def take_residuals(x: np.ndarray, ncentroids: int, seed: int) -> Residuals:
-    """Cluster ``x``, (n, d_in) float32, and find the residuals' directions."""
+def take_residuals(
+    x: np.ndarray, ncentroids: int, seed: int, centroids: np.ndarray | None = None
+) -> Residuals:
+    """Cluster ``x``, (n, d_in) float32, and find the residuals' directions.
+
+    centroids: (ncentroids, d_in) float32, those of an earlier clustering.
+    """
     mean = x.mean(axis=0, dtype=np.float64)
     if ncentroids:
-        centroids = cluster(x, ncentroids, seed)
+        if centroids is None:
+            centroids = cluster(x, ncentroids, seed)
         index = faiss.IndexFlatL2(x.shape[1])
         index.add(centroids)
         residuals = x - centroids[index.search(x, 1)[1][:, 0]]

@@ -141,7 +141,7 @@ def count_batches(n: int, batch_size: int) -> int:
 
 
 def neighborhood_batches(
-    x: torch.Tensor, batch_size: int, generator: torch.Generator
+    x: torch.Tensor, batch_size: int, generator: torch.Generator, first: int = 0
 ) -> Iterator[torch.Tensor]:
     """One epoch of batches, each of whole neighbourhoods: (groups, size) row numbers.
 
@@ -149,9 +149,10 @@ def neighborhood_batches(
     random seeds, by inner product, and every pair within a group is a hard one.
 
     x: (n, d); a batch holds about ``batch_size`` rows, an epoch about n.
+    first: the batch to begin with; the ones before are not computed.
     """
     groups, size = _batch_shape(len(x), batch_size)
     seeds = torch.randperm(len(x), generator=generator)
-    for step in range(count_batches(len(x), batch_size)):
+    for step in range(first, count_batches(len(x), batch_size)):
         chosen = seeds[step * groups : (step + 1) * groups].to(x.device)
         yield (x[chosen] @ x.T).topk(size, dim=1).indices

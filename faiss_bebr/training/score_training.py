@@ -16,6 +16,13 @@ import numpy as np
 import torch
 
 from .held_out import search_neighbours
+from .learning_state import (
+    LearningState,
+    optimizer_state,
+    prefixed,
+    restore_optimizer,
+    under,
+)
 from .losses import DUPLICATE_DISTANCE
 from .network import RecurrentBinarizer
 from .residual_start import LinearMap, Residuals, set_linear_map
@@ -129,9 +136,35 @@ class ScoreLearner:
             ),
         )
 
-    def epoch(self) -> Iterator[ScoreLosses]:
-        for _ in range(self.steps_per_epoch):
+    def epoch(self, first: int = 0) -> Iterator[ScoreLosses]:
+        for _ in range(first, self.steps_per_epoch):
             yield self.step()
+
+    def state(self) -> LearningState:
+        """All that the next step depends on."""
+        optimizer = optimizer_state(self.optimizer, self.schedule)
+        numbers = {"steps_done": self.steps_done, "optimizer": optimizer.numbers}
+        tensors = {
+            "rows": self.rows,
+            "cell": self.cell,
+            "generator": self.generator.get_state(),
+            **prefixed("optimizer", optimizer.tensors),
+        }
+        return LearningState(numbers, tensors)
+
+    @torch.no_grad()
+    def restore(self, state: LearningState) -> None:
+        """Take what ``state`` gave, in a learner of the same settings and data."""
+        numbers, tensors = state
+        self.steps_done = numbers["steps_done"]
+        self.rows.copy_(tensors["rows"])
+        self.cell = tensors["cell"].to(self.rows.device)
+        self.generator.set_state(tensors["generator"])
+        restore_optimizer(
+            self.optimizer,
+            self.schedule,
+            LearningState(numbers["optimizer"], under("optimizer", tensors)),
+        )
 
     def settle(self) -> None:
         rows = self.rows.detach().cpu().numpy().astype(np.float64)

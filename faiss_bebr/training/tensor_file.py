@@ -19,7 +19,7 @@ from faiss_bebr.replaced_file import replaced_file, write_all
 
 VERSION = 1
 # As safetensors names them.
-DTYPES = {"F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
+DTYPES = {"F32", "F64", "I64", "U8"}
 
 
 class TensorFile(NamedTuple):
@@ -86,6 +86,15 @@ def read_tensor_file(path: str | os.PathLike[str], kind: str) -> TensorFile:
         raise ValueError(f"{name}: damaged, its checksum is another one")
     tensors = {key: torch.from_numpy(np.array(value)) for key, value in arrays.items()}
     return TensorFile(_parse(name, text), tensors)
+
+
+def check_keys(name: str, found: Mapping[str, Any], expected: set[str]) -> None:
+    """Raise ``ValueError`` for names that are missing or too many in ``found``."""
+    missing, unknown = expected - set(found), set(found) - expected
+    if missing:
+        raise ValueError(f"{name}: {', '.join(sorted(missing))} missing")
+    if unknown:
+        raise ValueError(f"{name}: {', '.join(sorted(unknown))} unknown")
 
 
 def import_safetensors() -> Any:

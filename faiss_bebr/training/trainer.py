@@ -1,43 +1,33 @@
 """``train_binarizer``: from embeddings to a RecurrentBinarizer.
 
-Training is task-agnostic: it sees embeddings only. It begins at
-the linear start, takes gradient steps on NCE (momentum encoder and queue) and
-distillation of the float similarities, and gives back what had the best held-out
-recall, which is the start itself where no step did better.
+Here are its arguments; ``plane_trainer`` and ``document_trainer`` do the work. Either
+begins at a start without a gradient, takes gradient steps, and gives back what had the
+best held-out recall, which is the start itself where no step did better.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
 
-from .data_checks import check_columns, check_size, warn_of_lengths
-from .document_trainer import check_request, train_document_code
-from .held_out import HeldOut
-from .learner import Learner, LearningOptions
-from .loop import improve
+from . import document_trainer, plane_trainer
+from .checkpoint import Checkpoint
+from .learner import LearningOptions
 from .network import RecurrentBinarizer
-from .options import check_least, choose_device, integer, plane_widths
-from .report import TrainingReport
-from .sampling import count_batches, draw_sample
-from .start import LinearStart, fit_linear_start, plane_groups
-
-HELD_OUT_DOCUMENTS = 20_000
-HELD_OUT_K = 10
-DEFAULT_TRAIN_POINTS = 50_000
-ROTATION_POINTS = 20_000
-# Factors of LinearStart.apply, tried in this order; the first value of each is in place
-# until its turn comes.
-START_GRID = {
-    "range_factor": (1.1, 1.0, 1.2, 1.4),
-    "offset_factor": (0.85, 1.0, 0.7, 0.55),
-    "feedback": (0.0, 0.05, 0.1, 0.15),
-}
-
+from .options import (
+    check_least,
+    choose_device,
+    choose_precision,
+    integer,
+    plain,
+    plane_widths,
+)
+from .run import Run
+from .score_training import ScoreOptions
+from .watch import import_tensorboard
 
 # Arguments, with their defaults, that have a meaning for one kind of code only.
 DOCUMENT_CODE_ONLY: dict[str, Any] = {
@@ -59,6 +49,17 @@ PLANES_ONLY: dict[str, Any] = {
     "hard_negatives": 48,
     "nce_weight": 0.02,
     "distillation_weight": 1.0,
+    "precision": None,
+}
+# Arguments that the result does not depend on, or that a fingerprint stands for.
+NO_SETTINGS = {
+    "x",
+    "queries",
+    "progress",
+    "device",
+    "checkpoint",
+    "checkpoint_steps",
+    "log_dir",
 }
 
 
@@ -91,6 +92,10 @@ def train_binarizer(
     seed: int = 0,
     progress: bool | None = None,
     device: str | torch.device | None = None,
+    precision: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_steps: int = 100,
+    log_dir: str | os.PathLike[str] | None = None,
 ) -> RecurrentBinarizer:
     """Train a binarizer on float embeddings.
 
@@ -103,16 +108,21 @@ def train_binarizer(
     With a budget or widths by hand the network is a linear map at full depth, so that
     queries are next to exact, and the index learns its centroids and ranges itself.
 
-    The result is deterministic for a seed on one machine and thread count, and no
-    global random state is read or changed. Ctrl-C during the gradient steps returns
-    the best so far.
+    The result is deterministic for a seed on one machine and thread count (on CUDA as
+    far as PyTorch is), and no global random state is read or changed. Ctrl-C during
+    the gradient steps returns the best so far, and leaves a checkpoint to go on from.
 
     Parameters
     ----------
-    x : (n, d_in) array of real numbers
-        Training embeddings, anything ``np.asarray`` takes. A memory map is read at
-        the sampled rows only. They should be of unit length;
-        a warning says so where lengths vary much.
+    x : (n, d_in) real numbers
+        Training embeddings: an array or what ``np.asarray`` takes, a memory map, a
+        tensor, something with a shape, a dtype and slices such as an HDF5 dataset, or
+        an iterable of batches of any length, such as a generator. Beside what ``x``
+        itself holds, only the sample is kept in memory. A memory map is read at the
+        sampled rows only, and bad values are looked for there; all else is read to its
+        end. Embeddings should be of unit length; a warning says so where lengths vary
+        much. Constant and duplicate columns are harmless as long as ``m`` others are
+        left, or 8 without ``m``.
     m : int or sequence of int, optional
         Code dimensions, a multiple of 8, at most d_in; or every plane's width.
     nbits : int, optional
@@ -127,10 +137,10 @@ def train_binarizer(
     coarse : bool
         Whether there are centroids; without them for use behind an inverted file,
         which takes its own off.
-    queries : (nq, d_in) array of real numbers, optional
-        Embeddings of queries as they will be asked. Scores are then trained around
-        these, and recall is measured with a part of them that is held out; else
-        documents stand for queries.
+    queries : (nq, d_in) real numbers, optional
+        Embeddings of queries as they will be asked, from any source that ``x`` may
+        have. Scores are then trained around these, and recall is measured with a part
+        of them that is held out; else documents stand for queries.
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
@@ -165,14 +175,31 @@ def train_binarizer(
     patience : int
         Evaluations without a better recall after which training ends.
     max_train_points : int, optional
-        A larger ``x`` is sampled to this many rows; by default 50,000 with ``m``, else
+        A larger ``x`` is sampled to this many rows, each as likely as any other; by
+        default 50,000 with ``m``, else
         131,072.
     seed : int
         Of everything random.
     progress : bool, optional
-        Whether to show a tqdm bar; by default on a terminal.
+        Whether to show a tqdm bar with losses and held-out recall; by default on a
+        terminal.
     device : str or torch.device, optional
         By default CUDA where there is one, else the CPU.
+    precision : str, optional
+        With ``m``, of the network's passes in gradient steps: ``"float32"``, or
+        ``"float16"`` or ``"bfloat16"`` by autocast; float16 scales the loss. By default
+        float16 on CUDA, else float32. Weights, losses and evaluations are float32 in
+        any case, and all is without ``m``.
+    checkpoint : str or Path, optional
+        A file to write after the start, after each epoch and every ``checkpoint_steps``
+        gradient steps, or a folder (one that is there, or a name that ends with a
+        separator) for ``checkpoint.safetensors`` in it. If it is there, training goes
+        on from it, and ends with the same result as without the stop on the same
+        machine and thread count; after the last step it gives the result at once.
+    checkpoint_steps : int
+        See ``checkpoint``; 0 for after epochs only.
+    log_dir : str or Path, optional
+        A folder for TensorBoard: losses of each step and recall of each evaluation.
 
     Returns
     -------
@@ -182,114 +209,86 @@ def train_binarizer(
     Raises
     ------
     TypeError, ValueError
-        With the argument's name, what was expected and what was found.
+        With the argument's name, what was expected and what was found, before training
+        begins: of too few vectors, NaN, infinity or zero vectors (with their rows),
+        too many constant or duplicate columns, and of a checkpoint that is damaged or
+        of other settings or data.
+    ImportError
+        If ``checkpoint`` or ``log_dir`` needs a package that is missing.
     """
     given = dict(locals())
-    check_least(
-        hidden=(hidden, 0),
-        epochs=(epochs, 0),
-        batch_size=(batch_size, 8),
-        rotation_rounds=(rotation_rounds, 0),
-        held_out_queries=(held_out_queries, 1),
-        patience=(patience, 1),
-        queue_size=(queue_size, 1),
-        hard_negatives=(hard_negatives, 1),
-    )
-    if max_train_points is not None:
-        check_least(max_train_points=(max_train_points, 1))
-    place = choose_device(device)
+    kind = document_trainer if m is None else plane_trainer
+    if learning_rate is None:
+        learning_rate = given["learning_rate"] = kind.DEFAULT_LEARNING_RATE
+    if max_train_points is None:
+        given["max_train_points"] = kind.DEFAULT_TRAIN_POINTS
     if m is None:
         _check_defaults(PLANES_ONLY, given, "together with m")
-        request = check_request(
+        request = document_trainer.check_request(
             code_size=code_size,
             document_plane_widths=document_plane_widths,
             ncentroids=ncentroids,
             coarse=coarse,
         )
-        return train_document_code(
-            x,
-            request,
-            queries=queries,
-            held_out_queries=held_out_queries,
-            max_train_points=max_train_points,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            patience=patience,
-            rotation_rounds=rotation_rounds,
-            seed=seed,
-            device=place,
-            progress=progress,
+        score_options = ScoreOptions(learning_rate=learning_rate)
+        run = _make_run(given, precision="float32")
+        return document_trainer.train_document_code(
+            x, queries, request, score_options, run
         )
     _check_defaults(DOCUMENT_CODE_ONLY, given, "without m")
     widths = plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
-    depth = integer("document_nbits", depth)
+    depth = given["document_nbits"] = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
+    planes = plane_trainer.Planes(
+        widths=widths,
+        document_nbits=depth,
+        normalize=bool(normalize),
+        **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
+    )
     options = LearningOptions(
-        learning_rate=1e-3 if learning_rate is None else learning_rate,
+        learning_rate=learning_rate,
         temperature=temperature,
-        queue_size=queue_size,
+        **check_least(queue_size=(queue_size, 1), hard_negatives=(hard_negatives, 1)),
         momentum=momentum,
-        hard_negatives=hard_negatives,
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
     )
-    limit = DEFAULT_TRAIN_POINTS if max_train_points is None else max_train_points
-    check_size(limit, "max_train_points", widths[0])
-    rng = np.random.default_rng(seed)
-    sample, total = draw_sample(x, limit, rng)
-    check_size(total, "x", widths[0])
-    check_columns(sample, widths[0])
-    warn_of_lengths(sample)
-    held_out_rows, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
-    net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
-    if depth < len(widths):
-        net.set_document_code(widths[:depth])
-    steps = epochs * count_batches(len(rest), batch_size)
-    with tqdm(
-        total=_start_steps(widths, rotation_rounds) + steps,
-        desc="training the binarizer",
-        # tqdm's None: off unless on a terminal
-        disable=None if progress is None else not progress,
-    ) as bar:
-        held_out = HeldOut(held_out_rows, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K)
-        start = fit_linear_start(
-            rest[:ROTATION_POINTS],
-            widths,
-            document_nbits=depth,
-            rotation_rounds=rotation_rounds,
-            rng=rng,
-            after_round=bar.update,
-        )
-        recall = _apply_best_start(net, start, held_out, bar)
-        net.report = TrainingReport(start_recall=recall, best_recall=recall)
-        if epochs:
-            learner = Learner(
-                net,
-                torch.from_numpy(rest).to(place),
-                options,
-                epochs=epochs,
-                batch_size=batch_size,
-                seed=seed,
-            )
-            improve(net, learner, held_out, epochs=epochs, patience=patience, bar=bar)
-    return net.cpu()
+    run = _make_run(given, precision)
+    return plane_trainer.train_planes(x, planes, options, run)
 
 
-def _seeded_network(
-    seed: int, d_in: int, widths: tuple[int, ...], hidden: int, normalize: bool
-) -> RecurrentBinarizer:
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also seed every GPU.
-        torch.default_generator.manual_seed(seed)
-        return RecurrentBinarizer(d_in, widths, hidden=hidden, normalize=normalize)
-
-
-def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
-    """Steps of the progress bar that the start takes."""
-    return rotation_rounds * len(plane_groups(widths)) + sum(
-        map(len, START_GRID.values())
+def _make_run(given: dict[str, Any], precision: str | None) -> Run:
+    """given: the arguments, defaults filled in. The settings of a checkpoint that is
+    there are compared here, the last thing before data are read."""
+    least = {
+        "epochs": 0,
+        "patience": 1,
+        "rotation_rounds": 0,
+        "held_out_queries": 1,
+        "max_train_points": 1,
+        "seed": 0,
+        "checkpoint_steps": 0,
+    }
+    counts = check_least(**{name: (given[name], low) for name, low in least.items()})
+    device = choose_device(given["device"])
+    precision = choose_precision(precision, device)
+    settings = {
+        name: plain(value) for name, value in given.items() if name not in NO_SETTINGS
+    }
+    settings["precision"] = precision
+    if given["log_dir"] is not None:
+        import_tensorboard()
+    path = given["checkpoint"]
+    return Run(
+        settings=settings,
+        device=device,
+        precision=precision,
+        progress=given["progress"],
+        log_dir=given["log_dir"],
+        checkpoint=None if path is None else Checkpoint(path, settings),
+        **counts,
     )
 
 
@@ -300,27 +299,3 @@ def _check_defaults(
     for name, default in defaults.items():
         if given[name] is not default and given[name] != default:
             raise ValueError(f"{name}: only expected {where}, got {given[name]!r}")
-
-
-def _apply_best_start(
-    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut, bar: tqdm
-) -> float:
-    """Set the start's factors to what recalls most, one after the other since they
-    hardly interact. Returns that recall."""
-    chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
-    depth = net.document_nbits
-    start.apply(net, **chosen, document_nbits=depth)
-    best = held_out.recall(net)
-    for name, grid in START_GRID.items():
-        best_value = grid[0]
-        for value in grid[1:]:
-            start.apply(net, **{**chosen, name: value}, document_nbits=depth)
-            recall = held_out.recall(net)
-            if recall > best:
-                best, best_value = recall, value
-            bar.update()
-        chosen[name] = best_value
-        bar.update()
-        bar.set_postfix(recall=f"{best:.4f}")
-    start.apply(net, **chosen, document_nbits=depth)
-    return best

@@ -11,8 +11,7 @@ torch = pytest.importorskip("torch")
 from reference import exact_neighbors, recall  # noqa: E402
 
 import faiss_bebr  # noqa: E402
-from faiss_bebr.training import train_binarizer  # noqa: E402
-from faiss_bebr.training import document_trainer  # noqa: E402
+from faiss_bebr.training import document_trainer, train_binarizer  # noqa: E402
 from faiss_bebr.training.document_code import (  # noqa: E402
     PLANES_PER_OCTAVE,
     choose_plane_widths,

@@ -24,6 +24,9 @@ class HeldOut:
         Recall is k@k, against the exact float inner product.
     centroids : (ncentroids, d_in) float32, optional
         What indexes are to have as their coarse stage, in place of clustering anew.
+    nested : bool
+        Whether recall is the mean over indexes of the first 1, 2, ... planes, as many
+        as documents keep.
     """
 
     def __init__(
@@ -33,25 +36,31 @@ class HeldOut:
         *,
         k: int,
         centroids: np.ndarray | None = None,
+        nested: bool = False,
     ) -> None:
         self.queries = queries
         self.documents = documents
         self.centroids = centroids
+        self.nested = nested
         self.k = min(k, len(documents))
         self.truth = search_neighbours(queries, documents, self.k)[1]
 
     def recall(self, net: RecurrentBinarizer) -> float:
         """Recall k@k of ``net`` in evaluation mode, whatever mode it is in."""
         transform = net.to_transform()
-        index = IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
         documents = transform.apply(self.documents)
-        if net.ncentroids and self.centroids is not None:
-            mapped = transform.apply(self.centroids)
-            faiss.copy_array_to_vector(mapped.ravel(), index.sdc.centroids)
-        index.train(documents)
-        index.add(documents)
-        found = index.search(transform.apply(self.queries), self.k)[1]
-        return count_hits(found, self.truth) / self.truth.size
+        queries = transform.apply(self.queries)
+        hits = 0
+        depths = range(1, net.document_nbits + 1) if self.nested else [0]
+        for depth in depths:
+            index = IndexSDC(transform, depth, faiss.METRIC_INNER_PRODUCT)
+            if index.ncentroids and self.centroids is not None:
+                mapped = transform.apply(self.centroids)
+                faiss.copy_array_to_vector(mapped.ravel(), index.sdc.centroids)
+            index.train(documents)
+            index.add(documents)
+            hits += count_hits(index.search(queries, self.k)[1], self.truth)
+        return hits / (len(depths) * self.truth.size)
 
 
 def count_hits(found: np.ndarray, truth: np.ndarray) -> int:

@@ -21,14 +21,16 @@ from .learning_state import (
 )
 from .losses import (
     LossParts,
-    calibration,
-    distillation_loss,
-    document_vectors,
-    hardest_mask,
-    nce_loss,
     pair_scores,
 )
 from .network import RecurrentBinarizer
+from .objectives import (
+    documents_at,
+    list_depths,
+    mean_distillation,
+    mean_nce,
+    score_neighbourhoods,
+)
 from .sampling import count_batches, neighborhood_batches
 
 WARM_UP_STEPS = 20
@@ -47,6 +49,7 @@ class LearningOptions:
     hard_negatives: int
     nce_weight: float
     distillation_weight: float
+    nested: bool = False
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "temperature"):
@@ -126,6 +129,9 @@ class Learner:
     precision : str
         Of the network's passes: float32, or bfloat16 or float16 by autocast. Losses,
         BatchNorm's statistics and the weights are float32 in any case.
+    pairs : two (p, d_in) tensors, optional
+        Queries and the document of each, the anchors and positives of NCE; else they
+        are the documents of a batch and themselves.
     """
 
     def __init__(
@@ -138,6 +144,7 @@ class Learner:
         batch_size: int,
         seed: int,
         precision: str = "float32",
+        pairs: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         self.net = net
         self.x = x
@@ -151,9 +158,15 @@ class Learner:
         total_steps = epochs * self.steps_per_epoch
         self.precision = precision
         self.slow_net = copy.deepcopy(net).requires_grad_(False)
+        # Losses are the mean over these depths of documents.
+        self.depths = list_depths(net, options.nested)
         self.queue = DocumentQueue(
-            options.queue_size, net.d_in, net.d_out, net.query_weight.device
+            options.queue_size,
+            net.d_in,
+            net.d_out * len(self.depths),
+            net.query_weight.device,
         )
+        self.pairs = pairs
         # A buffer of the network, trained as parameters and copied back.
         self.query_weight = nn.Parameter(net.query_weight.clone())
         self.query_offset = nn.Parameter(net.query_offset.clone())
@@ -265,30 +278,45 @@ class Learner:
         similar = rows / self.unit
         codes = self._codes(self.net, rows)
         queries = self.query_weight * codes[-1] + self.query_offset
-        documents = document_vectors(codes, self.net.document_nbits)
-        near = pair_scores(
+        documents = documents_at(codes, self.depths)
+        near = score_neighbourhoods(
             queries.view(groups, size, -1),
-            documents.view(groups, size, -1),
+            documents.unflatten(0, (groups, size)),
             similar.view(groups, size, d_in),
-            similar.view(groups, size, d_in),
+            options.hard_negatives,
         )
-        mask = hardest_mask(near, options.hard_negatives)
-        distillation = distillation_loss(near, mask)
+        distillation = mean_distillation(near)
         if not options.nce_weight:
             return LossParts(torch.zeros_like(distillation), distillation)
         with torch.no_grad():
-            factor = calibration(near, mask)
-            slow_codes = self._codes(self.slow_net, rows)
-            positives = document_vectors(slow_codes, self.net.document_nbits)
-            self.queue.push(similar, positives)
-        nce = nce_loss(
-            (queries * positives).sum(dim=1),
-            pair_scores(queries, self.queue.documents, similar, self.queue.embeddings),
+            positives = documents_at(self._codes(self.slow_net, rows), self.depths)
+            self.queue.push(similar, positives.flatten(1))
+        if self.pairs is not None:
+            queries, positives, similar = self._draw_pairs(len(rows))
+        held = self.queue.embeddings
+        nce = mean_nce(
+            queries,
+            positives,
+            self.queue.documents.unflatten(1, (len(self.depths), -1)),
+            pair_scores(similar, held, similar, held),
+            near,
             top_k=options.hard_negatives,
             temperature=options.temperature,
-            factor=factor,
         )
         return LossParts(nce, distillation)
+
+    def _draw_pairs(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mapped queries of ``n`` random pairs, (n, m), decoded documents of the slow
+        network, (n, depths, m), and embeddings of these, (n, d_in): what is no
+        negative is the positive's own duplicate."""
+        assert self.pairs is not None
+        rows = torch.randint(len(self.pairs[0]), (n,), generator=self.generator)
+        asked, relevant = (part[rows.to(part.device)] for part in self.pairs)
+        queries = self._codes(self.net, asked)[-1]
+        with torch.no_grad():
+            positives = documents_at(self._codes(self.slow_net, relevant), self.depths)
+        mapped = self.query_weight * queries + self.query_offset
+        return mapped, positives, relevant / self.unit
 
     def _codes(self, net: RecurrentBinarizer, rows: torch.Tensor) -> list[torch.Tensor]:
         if self.precision == "float32":

@@ -14,6 +14,7 @@ quantizer only without it.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -53,25 +54,47 @@ class FoldedBlock(NamedTuple):
     """(d_out, hidden)"""
 
 
-class _StraightThroughSign(torch.autograd.Function):
-    """sign(x) with sign(0) = +1; the gradient passes where |x| <= 1."""
+def _straight_through_slope(x: torch.Tensor) -> torch.Tensor:
+    return (x.abs() <= 1).to(x.dtype)
+
+
+def _tanh_slope(x: torch.Tensor) -> torch.Tensor:
+    return 1 - torch.tanh(x).square()
+
+
+def _sine_slope(x: torch.Tensor) -> torch.Tensor:
+    """Of sin(pi x / 2), whose first quarter periods rise from -1 to 1 as the sign."""
+    return torch.cos(x.clamp(-1, 1) * (math.pi / 2)) * (math.pi / 2)
+
+
+# What a sign's gradient is taken for.
+SURROGATES = {
+    "straight_through": _straight_through_slope,
+    "tanh": _tanh_slope,
+    "sine": _sine_slope,
+}
+
+
+class _Sign(torch.autograd.Function):
+    """sign(x) with sign(0) = +1, and the slope of a surrogate."""
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor) -> torch.Tensor:
+    def forward(ctx, x: torch.Tensor, surrogate: str) -> torch.Tensor:
         ctx.save_for_backward(x)
+        ctx.surrogate = surrogate
         one = torch.ones((), dtype=x.dtype, device=x.device)
         return torch.where(x >= 0, one, -one)
 
     @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> torch.Tensor:
+    def backward(ctx, grad: torch.Tensor):
         (x,) = ctx.saved_tensors
-        return grad * (x.abs() <= 1)
+        return grad * SURROGATES[ctx.surrogate](x), None
 
 
-def straight_through_sign(x: torch.Tensor) -> torch.Tensor:
-    """The sign of ``x`` (+1 at 0), differentiable by the clipped straight-through
-    estimator: the gradient is passed on where ``|x| <= 1`` and 0 elsewhere."""
-    return _StraightThroughSign.apply(x)
+def binary_sign(x: torch.Tensor, surrogate: str = "straight_through") -> torch.Tensor:
+    """The sign of ``x`` (+1 at 0), differentiable by a surrogate of ``SURROGATES``; the
+    straight-through one passes the gradient on where ``|x| <= 1``."""
+    return _Sign.apply(x, surrogate)
 
 
 def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
@@ -187,6 +210,8 @@ class RecurrentBinarizer(nn.Module):
         Planes that an index keeps of a document; empty for those of all planes.
     ncentroids : int
         Centroids of that index's coarse first stage; 0 if there is none.
+    surrogate : str
+        Whose gradient signs have, see ``SURROGATES``.
     report : TrainingReport or None
         How the network was trained, where ``train_binarizer`` made it.
     """
@@ -214,6 +239,7 @@ class RecurrentBinarizer(nn.Module):
         self.normalize = bool(normalize)
         self.document_plane_widths: tuple[int, ...] = ()
         self.ncentroids = 0
+        self.surrogate = "straight_through"
         self.report = None
         self.binarization = nn.ModuleList(
             ResidualBlock(self.d_in, width, self.hidden) for width in self.plane_widths
@@ -272,11 +298,13 @@ class RecurrentBinarizer(nn.Module):
         x: (n, d_in) float32; nbits: 1 .. self.nbits, None for all planes.
         """
         depth = self._check_depth(nbits)
-        code = straight_through_sign(self.binarization[0](x))
+        code = binary_sign(self.binarization[0](x), self.surrogate)
         codes = [code]
         for t in range(1, depth):
             residual = x - self.reconstruct(code, t)
-            plane = straight_through_sign(self.binarization[t](residual)) * 2.0**-t
+            plane = (
+                binary_sign(self.binarization[t](residual), self.surrogate) * 2.0**-t
+            )
             code = code + functional.pad(plane, (0, self.d_out - plane.shape[1]))
             codes.append(code)
         return codes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .network import BITS_PER_BYTE, MAX_NBITS, check_plane_widths
+from .network import BITS_PER_BYTE, MAX_NBITS, SURROGATES, check_plane_widths
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -63,6 +63,15 @@ def plain(value: Any) -> Any:
         return operator.index(value)
     except TypeError:
         return float(value)
+
+
+def check_surrogate(surrogate: str) -> str:
+    """The name of a gradient of the sign; ``ValueError`` for any other."""
+    if surrogate not in SURROGATES:
+        raise ValueError(
+            f"surrogate: one of {', '.join(SURROGATES)} expected, got {surrogate!r}"
+        )
+    return surrogate
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .data_checks import check_columns, check_size, warn_of_lengths
+from .data_checks import check_columns, check_pairs, check_size, warn_of_lengths
 from .held_out import HeldOut
 from .learner import Learner, LearningOptions
 from .loop import Loop
 from .network import RecurrentBinarizer
 from .report import TrainingReport
 from .run import Run
-from .sampling import count_batches, draw_sample
+from .sampling import Sample, count_batches, draw_sample
 from .start import LinearStart, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
@@ -45,10 +45,11 @@ class Planes(NamedTuple):
     hidden: int
     normalize: bool
     batch_size: int
+    surrogate: str = "straight_through"
 
 
 def train_planes(
-    x: Any, planes: Planes, options: LearningOptions, run: Run
+    x: Any, pairs: Any, planes: Planes, options: LearningOptions, run: Run
 ) -> RecurrentBinarizer:
     """``train_binarizer`` with ``m``."""
     widths = planes.widths
@@ -59,6 +60,10 @@ def train_planes(
     check_columns(sample.rows, widths[0])
     warn_of_lengths(sample.rows)
     data = sample.statistics()
+    drawn_pairs = None
+    if pairs is not None:
+        drawn_pairs = draw_pairs(pairs, sample.rows.shape[1], run)
+        data["pairs"] = [part.statistics() for part in drawn_pairs]
     stored = run.stored(data)
     count = min(run.held_out_queries, len(sample.rows) // 10)
     queries, rest = np.split(sample.rows, [count])
@@ -66,7 +71,9 @@ def train_planes(
     start_steps = _start_steps(widths, run.rotation_rounds)
     steps = run.epochs * count_batches(len(rest), planes.batch_size)
     with run.watch(start_steps + steps) as watch:
-        held_out = HeldOut(queries, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K)
+        held_out = HeldOut(
+            queries, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K, nested=options.nested
+        )
         if stored is None:
             start = fit_linear_start(
                 rest[:ROTATION_POINTS],
@@ -91,12 +98,37 @@ def train_planes(
                 batch_size=planes.batch_size,
                 seed=run.seed,
                 precision=run.precision,
+                pairs=None
+                if drawn_pairs is None
+                else tuple(
+                    torch.from_numpy(part.rows).to(run.device) for part in drawn_pairs
+                ),
             )
             loop = Loop(net, learner, held_out, run, watch)
             if stored is not None:
                 loop.restore(stored)
             loop.improve()
     return net.cpu()
+
+
+def draw_pairs(pairs: Any, d_in: int, run: Run) -> tuple[Sample, Sample]:
+    """A sample of the same rows of both sides."""
+    if not isinstance(pairs, (tuple, list)) or len(pairs) != 2:
+        raise TypeError("pairs: (queries, documents) expected")
+    # The same seed draws the same rows of sources of the same length.
+    queries, documents = (
+        draw_sample(
+            part, run.max_train_points, np.random.default_rng(run.seed), "pairs"
+        )
+        for part in pairs
+    )
+    check_pairs(range(queries.total), range(documents.total))
+    for part in (queries, documents):
+        if part.rows.shape[1] != d_in:
+            raise ValueError(
+                f"pairs: {d_in} dimensions expected, as x has, got {part.rows.shape[1]}"
+            )
+    return queries, documents
 
 
 def _seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
@@ -106,6 +138,7 @@ def _seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
         net = RecurrentBinarizer(
             d_in, planes.widths, hidden=planes.hidden, normalize=planes.normalize
         )
+    net.surrogate = planes.surrogate
     if planes.document_nbits < len(planes.widths):
         net.set_document_code(planes.widths[: planes.document_nbits])
     return net.eval()

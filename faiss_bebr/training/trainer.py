@@ -19,6 +19,7 @@ from .learner import LearningOptions
 from .network import RecurrentBinarizer
 from .options import (
     check_least,
+    check_surrogate,
     choose_device,
     choose_precision,
     integer,
@@ -50,11 +51,15 @@ PLANES_ONLY: dict[str, Any] = {
     "nce_weight": 0.02,
     "distillation_weight": 1.0,
     "precision": None,
+    "pairs": None,
+    "nested": False,
+    "surrogate": "straight_through",
 }
 # Arguments that the result does not depend on, or that a fingerprint stands for.
 NO_SETTINGS = {
     "x",
     "queries",
+    "pairs",
     "progress",
     "device",
     "checkpoint",
@@ -73,6 +78,9 @@ def train_binarizer(
     ncentroids: int | None = None,
     coarse: bool = True,
     queries: Any = None,
+    pairs: Any = None,
+    nested: bool = False,
+    surrogate: str = "straight_through",
     document_nbits: int | None = None,
     hidden: int = 0,
     normalize: bool = False,
@@ -141,6 +149,18 @@ def train_binarizer(
         Embeddings of queries as they will be asked, from any source that ``x`` may
         have. Scores are then trained around these, and recall is measured with a part
         of them that is held out; else documents stand for queries.
+    pairs : (queries, documents), optional
+        Embeddings of queries and of the document that is relevant to each, (p, d_in)
+        real numbers, row i of one for row i of the other: the anchors and positives of
+        NCE. Otherwise these are a document and itself.
+    nested : bool
+        Whether all of the first 1, 2, ... ``document_nbits`` planes are to be good
+        documents on their own: losses, and the recall that decides, are means over
+        these depths.
+    surrogate : str
+        What the gradient of a sign is taken of, for values in -1 .. 1:
+        ``"straight_through"``, the identity, 0 outside; ``"tanh"``, of everything;
+        ``"sine"``, a quarter period on each side as in BiPer, 0 outside.
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
@@ -245,6 +265,7 @@ def train_binarizer(
         widths=widths,
         document_nbits=depth,
         normalize=bool(normalize),
+        surrogate=check_surrogate(surrogate),
         **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
     )
     options = LearningOptions(
@@ -254,9 +275,10 @@ def train_binarizer(
         momentum=momentum,
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
+        nested=bool(nested),
     )
     run = _make_run(given, precision)
-    return plane_trainer.train_planes(x, planes, options, run)
+    return plane_trainer.train_planes(x, pairs, planes, options, run)
 
 
 def _make_run(given: dict[str, Any], precision: str | None) -> Run:

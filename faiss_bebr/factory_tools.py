@@ -59,6 +59,10 @@ def _measure(index: Any) -> int:
     if isinstance(index, faiss.IndexHNSW):
         links = 2 * factory_tools.get_hnsw_M(index)
         return _measure(downcast_index(index.storage)) + links * _BYTES_OF_LINK
+    if isinstance(index, (IndexSDC, IndexIVFSDC)) and index.follows_binarizer:
+        # what training chooses has at most these bytes
+        budget = index.binarizer.document_code_size
+        return budget or index.code_size
     if isinstance(index, faiss.IndexIVF):
         return index.code_size
     return index.sa_code_size()
@@ -111,7 +115,18 @@ def _get_widths(layout: Any) -> list[int]:
     return [layout.plane_widths.at(t) for t in range(layout.plane_widths.size())]
 
 
+def _is_for_budget(binarizer: Any) -> bool:
+    """Whether training is to choose what is stored."""
+    return (
+        binarizer is not None
+        and not binarizer.is_trained
+        and binarizer.document_code_size > 0
+    )
+
+
 def _name_encoding(index: Any, binarizer: Any) -> str:
+    if _is_for_budget(binarizer):
+        return "SDC"
     widths = _get_widths(index.sdc.layout)
     deep = [index.d] * len(widths)
     if binarizer is not None:
@@ -136,6 +151,8 @@ def _name_coarse(index: Any, binarizer: Any) -> str:
 
 def _name_transform(transform: Any) -> str:
     if isinstance(transform, BinarizerTransform):
+        if _is_for_budget(transform):
+            return f"BEBR{transform.document_code_size}B"
         planes = _get_widths(transform.layout)
         if len(set(planes)) == 1:
             return f"BEBR{planes[0]}x{len(planes)}"

@@ -35,12 +35,19 @@ def _train(transform: Any, n: int, address: int) -> None:
     buffer = (ctypes.c_float * (n * transform.d_in)).from_address(address)
     x = np.frombuffer(buffer, dtype="float32").reshape(n, transform.d_in)
     widths = transform.layout.plane_widths
-    binarizer = training.train_binarizer(
-        x,
-        [widths.at(t) for t in range(widths.size())],
-        widths.size(),
-        document_nbits=transform.document_plane_widths.size() or widths.size(),
-    )
+    if transform.document_code_size:
+        binarizer = training.train_binarizer(
+            x,
+            code_size=transform.document_code_size,
+            coarse=transform.document_has_centroids,
+        )
+    else:
+        binarizer = training.train_binarizer(
+            x,
+            [widths.at(t) for t in range(widths.size())],
+            widths.size(),
+            document_nbits=transform.document_plane_widths.size() or widths.size(),
+        )
     binarizer.copy_to_transform(transform)
 
 

@@ -64,6 +64,23 @@ def test_codes_equal_reference(widths, d, ncentroids, metric, mapped, rng):
         np.testing.assert_array_equal(one[0], codes[row])
 
 
+@pytest.mark.parametrize("metric", [L2, IP])
+@pytest.mark.parametrize("scale", ["unbiased", "least_squares", "cosine"])
+def test_scales_of_a_learned_range_equal_reference(scale, metric, rng):
+    scale_type = getattr(faiss_bebr, f"Scale_{scale}")
+    index = make_coarse([40, 24, 8], 53, 0, metric, mapped=True, scale_type=scale_type)
+    x = coarse_vectors(rng, 300, 53)
+    codes = index.sa_encode(x)
+    expected = encode_reference(index, x, np.zeros(300, int))
+    same = (codes[:, :-2] == expected[:, :-2]).all(axis=1)
+    assert same.mean() > 0.98
+    scales, theirs = (
+        code[:, -2:].copy().view(np.uint16)[:, 0].astype(int)
+        for code in (codes, expected)
+    )
+    assert np.abs(scales - theirs)[same].max() <= 1
+
+
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize(("widths", "d", "ncentroids"), SHAPES)

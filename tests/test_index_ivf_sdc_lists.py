@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import faiss
@@ -126,23 +124,8 @@ def test_a_file_that_cannot_grow(tmp_path):
     assert output.splitlines()[-1] == "700 True"
 
 
-def test_errors_quote_any_bytes(tmp_path):
-    """Here the name of a file, which is none of UTF-8 in a file that was made
-    by hand."""
-    index = make_filled(n=0)[0]
-    make_ondisk(index, tmp_path / "lists")
-    index.add(make_filled()[1])
-    content = faiss_bebr.serialize_index(index).tobytes()
-    payload = content[24:].replace(b"/lists", b"/\xffists")
-    header = content[:16] + struct.pack("<I", zlib.crc32(payload))
-    header += struct.pack("<I", zlib.crc32(header))
-    forged = np.frombuffer(header + payload, dtype=np.uint8)
-    with pytest.raises(RuntimeError, match=r"could not open .*/\\xffists"):
-        faiss_bebr.deserialize_index(forged)
-
-
 def test_merging_shards_on_disk(tmp_path):
-    """What faiss.contrib.ondisk.merge_ondisk does with shards that are read."""
+    """From lists in memory; tests/index_io has merge_ondisk with files."""
     expected, x, queries = make_filled()
     shards = []
     for begin in range(0, 700, 100):

@@ -25,6 +25,7 @@ from faiss_bebr.factory.tokens import (
     is_binarizer,
     is_encoding,
     make_binarizer,
+    parse_budget,
     parse_stored_code,
     refuse,
     split_at_commas,
@@ -45,9 +46,11 @@ class _Space:
     """The vectors that arrive at a place of the string."""
 
     d: int
-    # the binarizer they come from, its token, and the transform after it
+    # the binarizer they come from, its token, the bytes that this gives to a
+    # document's code, and the transform after it
     binarizer: Any = None
     binarizer_token: str = ""
+    budget: int = 0
     later_transform: str = ""
     # False in a coarse quantizer, whose depth is not what training aims at
     is_for_documents: bool = True
@@ -67,7 +70,9 @@ def index_factory(
         Dimension of the input vectors.
     description : str
         FAISS's grammar with two more kinds of tokens. The transforms
-        `BEBR<m>x<nbits>`, `BEBR<m0>-<m1>-...` (plane widths) and `BEBR[name]`
+        `BEBR<m>x<nbits>`, `BEBR<m0>-<m1>-...` (plane widths), `BEBR<bytes>B`
+        (training chooses what `SDC` after it stores in at most these bytes, scale
+        and number of the centroid included: "BEBR68B,SDC") and `BEBR[name]`
         (see `register_binarizer`; or the path of a saved one); and the
         encodings `SDC<nbits>`, `SDC<m0>-<m1>-...` (plane widths; one number
         above 8 is that of a single plane) and `SDC`, which stores what the
@@ -178,7 +183,11 @@ class _Parser:
                 transform = make_binarizer(token, space.d)
                 releases.append(transform.this.disown)
                 space = _Space(
-                    transform.d_out, transform, token, "", space.is_for_documents
+                    transform.d_out,
+                    transform,
+                    token,
+                    parse_budget(token),
+                    is_for_documents=space.is_for_documents,
                 )
             else:
                 holder = stock_parts.build_transform_holder(space.d, token)
@@ -191,6 +200,8 @@ class _Parser:
         if not rest:
             refuse(token, self.description, "an index or an encoding must follow it")
         index = _enclose(faiss.IndexPreTransform, self.parse(rest, space))
+        if space.budget and not space.binarizer.document_code_size:
+            refuse(space.binarizer_token, self.description, "SDC must follow it")
         for transform, release in zip(reversed(chain), reversed(releases), strict=True):
             index.prepend_transform(transform)
             release()
@@ -202,7 +213,7 @@ class _Parser:
         return self.make_flat(tokens[0], space)
 
     def make_flat(self, token: str, space: _Space) -> Any:
-        code = self.take_stored_code(token, space)
+        code = self.take_stored_code(token, space, has_centroids=True)
         if code is None:
             return IndexSDC(space.binarizer, 0, self.metric)
         widths, ncentroids = code
@@ -212,9 +223,14 @@ class _Parser:
         index.is_trained = False  # the range of such vectors is to be learned
         return index
 
-    def take_stored_code(self, token: str, space: _Space) -> StoredCode | None:
+    def take_stored_code(
+        self, token: str, space: _Space, *, has_centroids: bool
+    ) -> StoredCode | None:
         """What an encoding stores, told to its binarizer too; None if that says
-        it."""
+        it.
+
+        `has_centroids`: whether the index may have a coarse first stage in its codes.
+        """
         if not is_encoding(token):
             refuse(token, self.description, "expected SDC<nbits> or SDC<m0>-<m1>-..")
         if space.binarizer is not None and space.later_transform:
@@ -224,12 +240,18 @@ class _Parser:
                 "binarizer puts out"
             )
         code = parse_stored_code(token, space.binarizer, space.d)
-        if (
-            code is not None
-            and space.is_for_documents
-            and space.binarizer is not None
-            and not space.binarizer.is_trained
-        ):
+        if space.binarizer is None or space.binarizer.is_trained:
+            return code
+        budget = space.budget or space.binarizer.document_code_size
+        if budget and code is not None:
+            refuse(
+                token,
+                self.description,
+                f"expected SDC, as {space.binarizer_token!r} gives the bytes of a code",
+            )
+        if space.is_for_documents and budget:
+            space.binarizer.set_document_budget(budget, has_centroids)
+        elif space.is_for_documents and code is not None:
             space.binarizer.set_document_code(*code)
         return code
 
@@ -291,9 +313,10 @@ class _Parser:
         """An IndexIVFSDC that is to own its quantizer.
 
         Codes are of residuals, as in FAISS's IVFPQ, unless all planes of a
-        binarizer are stored: such codes are the binarizer's own.
+        binarizer are stored: such codes are the binarizer's own. The lists are the
+        coarse first stage that a binarizer is trained for.
         """
-        stored = self.take_stored_code(code, space)
+        stored = self.take_stored_code(code, space, has_centroids=False)
         if stored is not None and stored.ncentroids:
             refuse(code, self.description, "an inverted file has centroids already")
         what = 0 if stored is None else stored.plane_widths
@@ -306,7 +329,9 @@ class _Parser:
                 self.metric,
                 self.own_invlists,
             )
-            index.by_residual = not _are_equal(index.sdc.layout, space.binarizer.layout)
+            index.by_residual = not _are_equal(
+                index.sdc.layout, space.binarizer.layout
+            ) or (stored is None and _has_coarse_stage(space.binarizer))
         else:
             index = IndexIVFSDC(
                 quantizer, what, nlist, self.metric, self.own_invlists, space.d
@@ -321,6 +346,11 @@ class _Parser:
             not index.by_residual or trains_alone == stock_parts.TRAIN_ON_CENTROIDS
         )
         return index
+
+
+def _has_coarse_stage(binarizer: Any) -> bool:
+    """Whether documents are coded less a centroid, as far as it is known."""
+    return binarizer.ncentroids > 0 or binarizer.document_code_size > 0
 
 
 def _are_equal(layout: Any, other: Any) -> bool:

@@ -17,9 +17,9 @@ MIN_HNSW_DEGREE = 2  # FAISS crashes below
 _BINARIZER = re.compile(
     rf"BEBR({NUMBER})x({NUMBER})|BEBR({NUMBER}(?:-{NUMBER})+)|BEBR\[(.*)\]"
 )
-_BUDGET = re.compile("BEBR[0-9]+B")
+_BUDGET = re.compile(f"BEBR({NUMBER})B")
 _ENCODING = re.compile(rf"SDC(?:({NUMBER})(-{NUMBER})*(?:_({NUMBER}))?)?")
-BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-... or BEBR[name]"
+BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-..., BEBR<bytes>B or BEBR[name]"
 
 
 def has_own_token(description: str) -> bool:
@@ -73,11 +73,9 @@ def make_binarizer(token: str, d: int) -> Any:
     ValueError
         If the token or a number in it makes no sense; the text names it.
     """
-    if _BUDGET.fullmatch(token):
-        raise ValueError(
-            f"{token!r}: training by a budget of bytes is not available; "
-            "give the plane widths, BEBR<m>x<nbits> or BEBR<m0>-<m1>-..."
-        )
+    budget = parse_budget(token)
+    if budget:
+        return _make_for_budget(token, d)
     match = _BINARIZER.fullmatch(token)
     if not match:
         raise ValueError(f"could not parse {token!r}: expected {BINARIZER_FORMS}")
@@ -91,6 +89,36 @@ def make_binarizer(token: str, d: int) -> Any:
         plane_widths = [int(m)] * int(nbits)
     _check_widths(token, plane_widths, d)
     return BinarizerTransform(d, plane_widths)
+
+
+def parse_budget(token: str) -> int:
+    """The bytes of a document's code that `BEBR<bytes>B` gives; 0 for other tokens.
+
+    Raises
+    ------
+    ValueError
+        If they are too few for any code; the text names the token.
+    """
+    match = _BUDGET.fullmatch(token)
+    if not match:
+        return 0
+    budget = int(match[1])
+    least = BinarizerTransform.min_document_code_size
+    if budget < least:
+        raise ValueError(
+            f"{token!r}: a code of 8 bits with its scale and the number of a "
+            f"centroid has {least} bytes, more than {budget}"
+        )
+    return budget
+
+
+def _make_for_budget(token: str, d: int) -> Any:
+    """All planes in all dimensions, of which training chooses what is stored. The
+    budget itself is set where the encoding is known."""
+    m = min(d, PlaneLayout.max_dim) // 8 * 8
+    if m == 0:
+        raise ValueError(f"{token!r} takes vectors of 8 dimensions or more, got {d}")
+    return BinarizerTransform(d, [m] * PlaneLayout.max_nbits)
 
 
 def _load(token: str, name: str, d: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,11 @@ from .losses import (
     pair_scores,
 )
 from .network import RecurrentBinarizer
+from .sampling import count_batches, neighborhood_batches
 
 WARM_UP_STEPS = 20
 NORM_BATCH = 4096
+NORM_ROWS = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,29 +97,35 @@ class Learner:
     Parameters
     ----------
     net : RecurrentBinarizer
+    x : (n, d_in)
+        Documents, in random order.
     options : LearningOptions
-    document_nbits : int
-        Planes that a document keeps.
-    total_steps : int
-        Length of the learning rate's schedule: a short rise, then linearly to 0.
-    unit : float
-        Root mean square norm of the embeddings; similarities are in units of its
-        square, so that one temperature suits any data.
+    epochs, batch_size : int
+        They give the length of the learning rate's schedule: a short rise, then
+        linearly to 0.
+    seed : int
+        Of the order of batches.
     """
 
     def __init__(
         self,
         net: RecurrentBinarizer,
+        x: torch.Tensor,
         options: LearningOptions,
         *,
-        document_nbits: int,
-        total_steps: int,
-        unit: float,
+        epochs: int,
+        batch_size: int,
+        seed: int,
     ) -> None:
         self.net = net
+        self.x = x
         self.options = options
-        self.document_nbits = document_nbits
-        self.unit = unit
+        self.batch_size = batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+        # Similarities in units of its square, so that one temperature suits any data.
+        self.unit = float(x.square().sum(dim=1).mean().sqrt()) or 1.0
+        self.steps_per_epoch = count_batches(len(x), batch_size)
+        total_steps = epochs * self.steps_per_epoch
         self.slow_net = copy.deepcopy(net).requires_grad_(False)
         self.queue = DocumentQueue(
             options.queue_size, net.d_in, net.d_out, net.query_weight.device
@@ -130,6 +139,14 @@ class Learner:
             self.optimizer,
             lambda step: min((step + 1) / warm_up, 1.0) * (1 - step / total_steps),
         )
+        self.settle()
+
+    def epoch(self) -> Iterator[LossParts]:
+        for groups in neighborhood_batches(self.x, self.batch_size, self.generator):
+            yield self.step(self.x[groups])
+
+    def settle(self) -> None:
+        self.refresh_norms(self.x[:NORM_ROWS])
 
     def step(self, embeddings: torch.Tensor) -> LossParts:
         """embeddings: (groups, size, d_in), each group a neighbourhood."""
@@ -168,7 +185,7 @@ class Learner:
         similar = rows / self.unit
         codes = self.net.codes_by_depth(rows)
         queries = self.query_weight * codes[-1] + self.query_offset
-        documents = document_vectors(codes, self.document_nbits)
+        documents = document_vectors(codes, self.net.document_nbits)
         near = pair_scores(
             queries.view(groups, size, -1),
             documents.view(groups, size, -1),
@@ -182,7 +199,7 @@ class Learner:
         with torch.no_grad():
             factor = calibration(near, mask)
             slow_codes = self.slow_net.codes_by_depth(rows)
-            positives = document_vectors(slow_codes, self.document_nbits)
+            positives = document_vectors(slow_codes, self.net.document_nbits)
             self.queue.push(similar, positives)
         nce = nce_loss(
             (queries * positives).sum(dim=1),

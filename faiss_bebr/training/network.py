@@ -14,6 +14,7 @@ quantizer only without it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -27,7 +28,7 @@ from faiss_bebr.swigfaiss_bebr import PlaneLayout
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
 
-    from .trainer import TrainingReport
+    from .report import TrainingReport
 
 MAX_NBITS = PlaneLayout.max_nbits
 BITS_PER_BYTE = 8
@@ -182,6 +183,10 @@ class RecurrentBinarizer(nn.Module):
     query_weight, query_offset : (m_0,) float32 buffers
         An index scores with ``query_weight * y + query_offset`` in place of a query's
         code ``y``; 1 and 0 unless set.
+    document_plane_widths : tuple of int
+        Planes that an index keeps of a document; empty for those of all planes.
+    ncentroids : int
+        Centroids of that index's coarse first stage; 0 if there is none.
     report : TrainingReport or None
         How the network was trained, where ``train_binarizer`` made it.
     """
@@ -207,6 +212,8 @@ class RecurrentBinarizer(nn.Module):
         self.plane_widths = check_plane_widths(plane_widths)
         self.hidden = int(hidden)
         self.normalize = bool(normalize)
+        self.document_plane_widths: tuple[int, ...] = ()
+        self.ncentroids = 0
         self.report = None
         self.binarization = nn.ModuleList(
             ResidualBlock(self.d_in, width, self.hidden) for width in self.plane_widths
@@ -226,6 +233,29 @@ class RecurrentBinarizer(nn.Module):
     def d_out(self) -> int:
         """Dimensions of the code, ``m_0``."""
         return self.plane_widths[0]
+
+    @property
+    def document_nbits(self) -> int:
+        """Number of planes that an index keeps of a document."""
+        return len(self.document_plane_widths) or self.nbits
+
+    def set_document_code(
+        self, plane_widths: Sequence[int], ncentroids: int = 0
+    ) -> None:
+        """Say what an index keeps of a document, see ``document_plane_widths``.
+
+        Raises ``ValueError`` where planes are more or wider than the network's.
+        """
+        widths = check_plane_widths(plane_widths) if len(plane_widths) else ()
+        deep = self.plane_widths
+        if len(widths) > len(deep) or any(
+            width > limit for width, limit in zip(widths, deep, strict=False)
+        ):
+            raise ValueError(
+                f"plane_widths: within {list(deep)} expected, got {list(widths)}"
+            )
+        self.document_plane_widths = widths
+        self.ncentroids = int(ncentroids)
 
     def blocks(self) -> list[tuple[ResidualBlock, ResidualBlock]]:
         """``(W_t, R_t)`` of every plane."""
@@ -289,6 +319,41 @@ class RecurrentBinarizer(nn.Module):
             codes[start : start + batch_size] = y.cpu().numpy()
         return codes
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network and its report to a safetensors file.
+
+        The file describes itself in JSON, see ``read_description``. It is written
+        whole or not at all, and one of that name is replaced.
+
+        Raises
+        ------
+        ValueError
+            If a value is NaN or infinite.
+        OSError
+            If the file cannot be written.
+        """
+        from .weights import save_network  # which imports this module
+
+        save_network(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RecurrentBinarizer:
+        """A network of ``save``, in evaluation mode on the CPU.
+
+        Nothing in a file is executed, and memory is taken only for what it holds.
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated, damaged, of another kind or a newer version, or
+            its tensors are not finite or not those of the network it describes.
+        OSError
+            If the file cannot be read.
+        """
+        from .weights import load_network  # which imports this module
+
+        return load_network(path)
+
     def to_transform(self) -> BinarizerTransform:
         """The same network as a new ``faiss_bebr.BinarizerTransform`` (C++, which
         runs without PyTorch). See ``copy_to_transform``."""
@@ -301,8 +366,8 @@ class RecurrentBinarizer(nn.Module):
         return transform
 
     def copy_to_transform(self, transform: BinarizerTransform) -> None:
-        """Set every block and the query map of a transform of the same shape, and
-        mark it trained.
+        """Set every block, the query map and the document's code of a transform of
+        the same shape, and mark it trained.
 
         Evaluation mode is exported whatever the module's mode. Codes are equal
         where no value before a sign is within rounding of 0. Raises ``ValueError``
@@ -326,6 +391,7 @@ class RecurrentBinarizer(nn.Module):
             target.set_binarization_block(t, *binarization.folded())
             target.set_reconstruction_block(t, *reconstruction.folded())
         target.set_query_map(_as_array(self.query_weight), _as_array(self.query_offset))
+        target.set_document_code(list(self.document_plane_widths), self.ncentroids)
         target.is_trained = True
 
     def _check_depth(self, nbits: int | None) -> int:

@@ -8,34 +8,28 @@ recall, which is the start itself where no step did better.
 
 from __future__ import annotations
 
-import copy
-import operator
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from .data_checks import check_columns, check_size, warn_of_lengths
+from .document_trainer import check_request, train_document_code
 from .held_out import HeldOut
 from .learner import Learner, LearningOptions
-from .losses import LossParts
-from .network import (
-    BITS_PER_BYTE,
-    MAX_NBITS,
-    RecurrentBinarizer,
-    check_plane_widths,
-)
-from .sampling import count_batches, neighborhood_batches, sample_rows
+from .loop import improve
+from .network import RecurrentBinarizer
+from .options import check_least, choose_device, integer, plane_widths
+from .report import TrainingReport
+from .sampling import count_batches, draw_sample
 from .start import LinearStart, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
-MAX_LENGTH_VARIATION = 0.1
+DEFAULT_TRAIN_POINTS = 50_000
 ROTATION_POINTS = 20_000
-NORM_ROWS = 8192
 # Factors of LinearStart.apply, tried in this order; the first value of each is in place
 # until its turn comes.
 START_GRID = {
@@ -45,32 +39,45 @@ START_GRID = {
 }
 
 
-@dataclass
-class TrainingReport:
-    """What a training did, in held-out recall 10@10."""
-
-    start_recall: float
-    """Of the linear start, its factors chosen."""
-    best_recall: float
-    """Of what was returned."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """An entry for each evaluation: ``step``, ``recall``, and the mean of ``nce`` and
-    ``distillation`` since the entry before."""
-    interrupted: bool = False
-    """Whether Ctrl-C ended the training."""
+# Arguments, with their defaults, that have a meaning for one kind of code only.
+DOCUMENT_CODE_ONLY: dict[str, Any] = {
+    "code_size": None,
+    "document_plane_widths": None,
+    "ncentroids": None,
+    "coarse": True,
+    "queries": None,
+}
+PLANES_ONLY: dict[str, Any] = {
+    "nbits": None,
+    "document_nbits": None,
+    "hidden": 0,
+    "normalize": False,
+    "batch_size": 1024,
+    "temperature": 0.07,
+    "queue_size": 4096,
+    "momentum": 0.99,
+    "hard_negatives": 48,
+    "nce_weight": 0.02,
+    "distillation_weight": 1.0,
+}
 
 
 def train_binarizer(
     x: Any,
-    m: int | Sequence[int],
+    m: int | Sequence[int] | None = None,
     nbits: int | None = None,
     *,
+    code_size: int | None = None,
+    document_plane_widths: Sequence[int] | None = None,
+    ncentroids: int | None = None,
+    coarse: bool = True,
+    queries: Any = None,
     document_nbits: int | None = None,
     hidden: int = 0,
     normalize: bool = False,
     epochs: int = 2,
     batch_size: int = 1024,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     temperature: float = 0.07,
     queue_size: int = 4096,
     momentum: float = 0.99,
@@ -80,12 +87,21 @@ def train_binarizer(
     rotation_rounds: int = 30,
     held_out_queries: int = 1000,
     patience: int = 3,
-    max_train_points: int = 50_000,
+    max_train_points: int | None = None,
     seed: int = 0,
     progress: bool | None = None,
     device: str | torch.device | None = None,
 ) -> RecurrentBinarizer:
     """Train a binarizer on float embeddings.
+
+    Say what you want in one of three ways. ``code_size``: the most accurate documents
+    in that many bytes each, everything counted; an index stores them less a centroid,
+    with plane widths that training chooses. ``document_plane_widths``: the same with
+    these widths. ``m`` and ``nbits``: a recurrent code of so many planes, of which
+    an index stores the first ``document_nbits``.
+
+    With a budget or widths by hand the network is a linear map at full depth, so that
+    queries are next to exact, and the index learns its centroids and ranges itself.
 
     The result is deterministic for a seed on one machine and thread count, and no
     global random state is read or changed. Ctrl-C during the gradient steps returns
@@ -97,10 +113,24 @@ def train_binarizer(
         Training embeddings, anything ``np.asarray`` takes. A memory map is read at
         the sampled rows only. They should be of unit length;
         a warning says so where lengths vary much.
-    m : int or sequence of int
+    m : int or sequence of int, optional
         Code dimensions, a multiple of 8, at most d_in; or every plane's width.
     nbits : int, optional
         Planes, 1 to 8; needed where ``m`` is an int.
+    code_size : int, optional
+        Bytes of a document's code: planes, scale, and number of the centroid.
+    document_plane_widths : sequence of int, optional
+        Widths of the planes that an index stores, multiples of 8, not increasing.
+    ncentroids : int, optional
+        Centroids of the index's coarse stage, 0 for none; by default one for 32
+        vectors of the sample, at most 4096.
+    coarse : bool
+        Whether there are centroids; without them for use behind an inverted file,
+        which takes its own off.
+    queries : (nq, d_in) array of real numbers, optional
+        Embeddings of queries as they will be asked. Scores are then trained around
+        these, and recall is measured with a part of them that is held out; else
+        documents stand for queries.
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
@@ -110,12 +140,13 @@ def train_binarizer(
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
     epochs : int
-        Passes over the sample, an evaluation after each; 0 returns the linear start.
+        Passes over the sample, with ``m``, else 300 steps each; an evaluation after
+        each. 0 returns the linear start.
     batch_size : int
         Embeddings in a gradient step, whole neighbourhoods of up to 256.
-    learning_rate : float
+    learning_rate : float, optional
         Of Adam, relative to each parameter's root mean square; after a short rise it
-        falls to 0 linearly.
+        falls to 0. By default 1e-3 with ``m``, else 2e-3.
     temperature : float
         Of NCE, in units of the embeddings' mean squared norm.
     queue_size : int
@@ -133,8 +164,9 @@ def train_binarizer(
         of it.
     patience : int
         Evaluations without a better recall after which training ends.
-    max_train_points : int
-        A larger ``x`` is sampled to this many rows.
+    max_train_points : int, optional
+        A larger ``x`` is sampled to this many rows; by default 50,000 with ``m``, else
+        131,072.
     seed : int
         Of everything random.
     progress : bool, optional
@@ -152,12 +184,8 @@ def train_binarizer(
     TypeError, ValueError
         With the argument's name, what was expected and what was found.
     """
-    widths = _plane_widths(m, nbits)
-    depth = len(widths) if document_nbits is None else document_nbits
-    depth = _integer("document_nbits", depth)
-    if not 1 <= depth <= len(widths):
-        raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
-    _check_least(
+    given = dict(locals())
+    check_least(
         hidden=(hidden, 0),
         epochs=(epochs, 0),
         batch_size=(batch_size, 8),
@@ -166,10 +194,40 @@ def train_binarizer(
         patience=(patience, 1),
         queue_size=(queue_size, 1),
         hard_negatives=(hard_negatives, 1),
-        max_train_points=(max_train_points, 1),
     )
+    if max_train_points is not None:
+        check_least(max_train_points=(max_train_points, 1))
+    place = choose_device(device)
+    if m is None:
+        _check_defaults(PLANES_ONLY, given, "together with m")
+        request = check_request(
+            code_size=code_size,
+            document_plane_widths=document_plane_widths,
+            ncentroids=ncentroids,
+            coarse=coarse,
+        )
+        return train_document_code(
+            x,
+            request,
+            queries=queries,
+            held_out_queries=held_out_queries,
+            max_train_points=max_train_points,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            patience=patience,
+            rotation_rounds=rotation_rounds,
+            seed=seed,
+            device=place,
+            progress=progress,
+        )
+    _check_defaults(DOCUMENT_CODE_ONLY, given, "without m")
+    widths = plane_widths(m, nbits)
+    depth = len(widths) if document_nbits is None else document_nbits
+    depth = integer("document_nbits", depth)
+    if not 1 <= depth <= len(widths):
+        raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
     options = LearningOptions(
-        learning_rate=learning_rate,
+        learning_rate=1e-3 if learning_rate is None else learning_rate,
         temperature=temperature,
         queue_size=queue_size,
         momentum=momentum,
@@ -177,17 +235,17 @@ def train_binarizer(
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
     )
+    limit = DEFAULT_TRAIN_POINTS if max_train_points is None else max_train_points
+    check_size(limit, "max_train_points", widths[0])
     rng = np.random.default_rng(seed)
-    sample = sample_rows(x, max_train_points, rng)
-    if widths[0] > sample.shape[1]:
-        raise ValueError(
-            f"m: at most the embeddings' {sample.shape[1]} dimensions expected, "
-            f"got {widths[0]}"
-        )
-    _warn_of_lengths(sample)
-    queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
-    place = _device(device)
+    sample, total = draw_sample(x, limit, rng)
+    check_size(total, "x", widths[0])
+    check_columns(sample, widths[0])
+    warn_of_lengths(sample)
+    held_out_rows, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
     net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
+    if depth < len(widths):
+        net.set_document_code(widths[:depth])
     steps = epochs * count_batches(len(rest), batch_size)
     with tqdm(
         total=_start_steps(widths, rotation_rounds) + steps,
@@ -195,13 +253,7 @@ def train_binarizer(
         # tqdm's None: off unless on a terminal
         disable=None if progress is None else not progress,
     ) as bar:
-        held_out = HeldOut(
-            queries,
-            rest[:HELD_OUT_DOCUMENTS],
-            document_nbits=depth,
-            k=HELD_OUT_K,
-            device=place,
-        )
+        held_out = HeldOut(held_out_rows, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K)
         start = fit_linear_start(
             rest[:ROTATION_POINTS],
             widths,
@@ -213,38 +265,16 @@ def train_binarizer(
         recall = _apply_best_start(net, start, held_out, bar)
         net.report = TrainingReport(start_recall=recall, best_recall=recall)
         if epochs:
-            _improve(
+            learner = Learner(
                 net,
                 torch.from_numpy(rest).to(place),
-                held_out,
                 options,
-                Schedule(epochs, batch_size, patience, seed),
-                bar,
+                epochs=epochs,
+                batch_size=batch_size,
+                seed=seed,
             )
+            improve(net, learner, held_out, epochs=epochs, patience=patience, bar=bar)
     return net.cpu()
-
-
-class Schedule(NamedTuple):
-    """How long and in what steps the gradient training goes."""
-
-    epochs: int
-    batch_size: int
-    patience: int
-    seed: int
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: an integer expected, got {value!r}") from None
-
-
-def _check_least(**values: tuple[int, int]) -> None:
-    """Raise for the first argument that is no integer or below its least value."""
-    for name, (value, least) in values.items():
-        if _integer(name, value) < least:
-            raise ValueError(f"{name}: at least {least} expected, got {value}")
 
 
 def _seeded_network(
@@ -263,41 +293,13 @@ def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
     )
 
 
-def _plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
-    if isinstance(m, Sequence) and not isinstance(m, str):
-        widths = check_plane_widths([_integer("m", width) for width in m])
-        if nbits not in (None, len(widths)):
-            raise ValueError(f"nbits: m has {len(widths)} plane widths, got {nbits}")
-        return widths
-    width = _integer("m", m)
-    if nbits is None:
-        raise ValueError("nbits: needed where m is one width for all planes")
-    nbits = _integer("nbits", nbits)
-    if not 1 <= nbits <= MAX_NBITS:
-        raise ValueError(f"nbits: 1 to {MAX_NBITS} expected, got {nbits}")
-    if width <= 0 or width % BITS_PER_BYTE:
-        raise ValueError(
-            f"m: a positive multiple of {BITS_PER_BYTE} expected, got {width}"
-        )
-    return (width,) * nbits
-
-
-def _warn_of_lengths(sample: np.ndarray) -> None:
-    """Codes keep directions well and lengths less so; say so where these differ."""
-    lengths = np.linalg.norm(sample, axis=1)
-    if lengths.std() > MAX_LENGTH_VARIATION * lengths.mean():
-        warnings.warn(
-            f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
-            "binarizers are made for unit length: normalize them, as with "
-            "faiss.normalize_L2",
-            stacklevel=3,
-        )
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+def _check_defaults(
+    defaults: dict[str, Any], given: dict[str, Any], where: str
+) -> None:
+    """Refuse arguments that would not be used."""
+    for name, default in defaults.items():
+        if given[name] is not default and given[name] != default:
+            raise ValueError(f"{name}: only expected {where}, got {given[name]!r}")
 
 
 def _apply_best_start(
@@ -306,7 +308,7 @@ def _apply_best_start(
     """Set the start's factors to what recalls most, one after the other since they
     hardly interact. Returns that recall."""
     chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
-    depth = held_out.document_nbits
+    depth = net.document_nbits
     start.apply(net, **chosen, document_nbits=depth)
     best = held_out.recall(net)
     for name, grid in START_GRID.items():
@@ -322,59 +324,3 @@ def _apply_best_start(
         bar.set_postfix(recall=f"{best:.4f}")
     start.apply(net, **chosen, document_nbits=depth)
     return best
-
-
-def _improve(
-    net: RecurrentBinarizer,
-    x: torch.Tensor,
-    held_out: HeldOut,
-    options: LearningOptions,
-    schedule: Schedule,
-    bar: tqdm,
-) -> None:
-    """Train ``net`` and leave it in its best state; fill in its report.
-
-    x: (n, d_in), the held-out queries not among them.
-    """
-    report = net.report
-    assert report is not None
-    best_state = copy.deepcopy(net.state_dict())
-    steps_per_epoch = count_batches(len(x), schedule.batch_size)
-    learner = Learner(
-        net,
-        options,
-        document_nbits=held_out.document_nbits,
-        total_steps=schedule.epochs * steps_per_epoch,
-        unit=float(x.square().sum(dim=1).mean().sqrt()) or 1.0,
-    )
-    generator = torch.Generator().manual_seed(schedule.seed)
-    stale = 0
-    try:
-        learner.refresh_norms(x[:NORM_ROWS])
-        for epoch in range(1, schedule.epochs + 1):
-            parts = []
-            for groups in neighborhood_batches(x, schedule.batch_size, generator):
-                parts.append(learner.step(x[groups]))
-                bar.update()
-            learner.refresh_norms(x[:NORM_ROWS])
-            recall = held_out.recall(net)
-            report.history.append(_entry(epoch * steps_per_epoch, recall, parts))
-            bar.set_postfix(recall=f"{recall:.4f}")
-            stale += 1
-            if recall > report.best_recall:
-                # State first: an interrupt between the two must not claim more.
-                best_state = copy.deepcopy(net.state_dict())
-                report.best_recall, stale = recall, 0
-            if stale >= schedule.patience:
-                break
-    except KeyboardInterrupt:
-        report.interrupted = True
-    finally:
-        net.load_state_dict(best_state)
-
-
-def _entry(step: int, recall: float, parts: list[LossParts]) -> dict[str, float]:
-    nce, distillation = (
-        torch.stack(values).mean().item() for values in zip(*parts, strict=True)
-    )
-    return {"step": step, "recall": recall, "nce": nce, "distillation": distillation}

@@ -2,6 +2,7 @@
 
 #include "codes/SDCQuantizer.h"
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -22,6 +23,9 @@ namespace faiss_bebr {
  * norm of what is decoded, which distances have in them. Products with x are
  * of all dimensions, also those without bits. The weights `along` are
  * those of best recall, measured on text embeddings.
+ *
+ * All sums are of doubles in a fixed order, so that codes are the same on every
+ * machine and no square of a float overflows.
  */
 struct CodeChooser {
     explicit CodeChooser(const SDCQuantizer& sdc);
@@ -38,7 +42,7 @@ struct CodeChooser {
     /// of y and its quantized values v = V * unit * range: weighted, and with
     /// those along x
     struct Products {
-        double yy = 0, yv = 0, vv = 0;
+        double yv = 0, vv = 0;
 
         /// by how much the best scale lessens the error
         double gain() const {
@@ -46,18 +50,36 @@ struct CodeChooser {
         }
     };
 
+    /// what the step of the grid is multiplied by; the first of equal codes is
+    /// taken. Measured on residuals of embeddings, more of them gain nothing
+    static constexpr std::array<float, 6> kSteps =
+            {1, 0.6f, 0.75f, 0.9f, 1.1f, 1.3f};
+
     const SDCQuantizer& sdc;
     const bool has_plain_range;
+    /// whether errors along x cost more
+    const bool has_direction;
+
     double total_weight = 0; ///< of the dimensions that have bits
+    /// what y is divided by for each step, size coded_dim() each
+    std::array<std::vector<float>, kSteps.size()> divisors;
+    std::vector<double> unit_range;     ///< unit * range
+    std::vector<double> square_weight;  ///< query_weight * unit_range^2
+    std::vector<double> inverse_weight; ///< 1 / query_weight, or 0; size dim()
+
+    /// what products with V are made of for one vector, size coded_dim()
+    std::vector<double> y_part; ///< query_weight * y * unit_range
+    std::vector<double> x_part; ///< x * unit_range
+    double along = 0;           ///< over |x|^2; 0: there is no x
+    double along_y = 0;         ///< <x, y>
+
     std::vector<uint8_t> attempt;
+    std::vector<float> integers; ///< V of an attempt
 
-    double along = 0;              ///< over |x|^2; 0: there is no x
-    double along_y = 0;            ///< <x, y>
-    std::vector<double> direction; ///< x, size dim()
-
+    void set_vector(const float* y, const float* x);
     void set_direction(const float* y, const float* x);
-    Products multiply(const float* y, const std::vector<uint8_t>& levels) const;
-    float get_scale(const Products& sums) const;
+    Products try_step(const float* y, size_t step, uint8_t* levels);
+    float get_scale(const float* y, const Products& sums) const;
 };
 
 } // namespace faiss_bebr

@@ -58,20 +58,24 @@ PlaneLayout PlaneLayout::uniform(int m, int nbits) {
 void PlaneLayout::quantize(
         const float* x,
         uint8_t* levels,
-        const float* range,
-        float step) const {
-    const int n = nplanes();
-    const float steps_per_one = std::ldexp(1.0f, n - 2);
-    const float half = static_cast<float>(1 << (n - 1));
-    for (int i = 0; i < coded_dim(); i++) {
-        const float divisor = (range ? range[i] : 1.0f) * step;
-        const float value = divisor > 0 ? x[i] / divisor : 0.0f;
-        float cell = std::floor(value * steps_per_one);
+        const float* divisors) const {
+    const int m = coded_dim();
+    const int half = 1 << (nplanes() - 1);
+    const float steps_per_one = std::ldexp(1.0f, nplanes() - 2);
+    const float lowest = static_cast<float>(-half);
+    const float highest = static_cast<float>(half - 1);
+    const uint8_t* base = level_base.data();
+    // in a form that compilers vectorize: no call of floor, no branch
+    for (int i = 0; i < m; i++) {
+        const float value = divisors ? x[i] / divisors[i] : x[i];
+        const float place =
+                std::min(std::max(value * steps_per_one, lowest), highest);
+        const int truncated = static_cast<int>(place);
+        int cell = truncated - (place < static_cast<float>(truncated));
         // half of the least denormal rounds to 0, but is on the other side
-        cell = value < 0 ? std::min(cell, -1.0f) : cell;
-        cell = std::min(std::max(cell, -half), half - 1);
+        cell = value < 0 ? std::min(cell, -1) : cell;
         // a dimension's planes are the upper bits of level_base
-        levels[i] = static_cast<uint8_t>(cell + half) & level_base[i];
+        levels[i] = static_cast<uint8_t>(cell + half) & base[i];
     }
 }
 

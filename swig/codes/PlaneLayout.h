@@ -83,17 +83,15 @@ struct PlaneLayout {
     /** Levels of a vector on the paper's scale, where codes fill (-2, 2):
      * floor to the grid, clipped at its ends, bits of missing planes zero.
      *
-     * @param x       float, size coded_dim()
-     * @param levels  output, size coded_dim()
-     * @param range   what x is divided by to be on that scale, size
-     *                coded_dim(); where it is 0, x counts as 0. nullptr: ones
-     * @param step    what it is divided by in all dimensions
+     * @param x         float, size coded_dim()
+     * @param levels    output, size coded_dim()
+     * @param divisors  what x is divided by to be on that scale, positive, size
+     *                  coded_dim(); nullptr: ones
      */
     void quantize(
             const float* x,
             uint8_t* levels,
-            const float* range = nullptr,
-            float step = 1) const;
+            const float* divisors = nullptr) const;
 
     /// @param levels  size coded_dim()
     /// @param code    output, size code_size()

@@ -1,6 +1,6 @@
 #include "indexes/SDCDistanceComputer.h"
 
-#include "indexes/lane_sums.h"
+#include "codes/lane_sums.h"
 
 #include <faiss/impl/FaissException.h>
 

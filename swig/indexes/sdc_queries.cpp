@@ -1,7 +1,7 @@
 #include "indexes/sdc_queries.h"
 
 #include "codes/check_arguments.h"
-#include "indexes/lane_sums.h"
+#include "codes/lane_sums.h"
 #include "indexes/parallel_for.h"
 
 #include <faiss/impl/FaissAssert.h>

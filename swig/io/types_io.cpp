@@ -17,8 +17,8 @@ using faiss::IOWriter;
 namespace {
 
 /** Whether the payload has what version 2 of the format added: dimensions
- * without bits, a range for each dimension, the coarse first stage, and plane
- * widths that a binarizer is trained for.
+ * without bits, a range for each dimension, the coarse first stage, and the
+ * plane widths or the size of code that a binarizer is trained for.
  */
 bool has_version_2(IOReader& f) {
     return get_payload(f).format_version >= 2;
@@ -106,6 +106,8 @@ void write_document_code(IOWriter& f, const BinarizerTransform& transform) {
     write_number<uint32_t>(f, transform.document_plane_widths.size());
     write_array(f, transform.document_plane_widths);
     write_number<uint32_t>(f, transform.ncentroids);
+    write_number<uint64_t>(f, transform.document_code_size);
+    write_bool(f, transform.document_has_centroids);
 }
 
 void read_document_code(IOReader& f, BinarizerTransform& transform) {
@@ -117,6 +119,9 @@ void read_document_code(IOReader& f, BinarizerTransform& transform) {
     if (is_new) {
         const std::vector<int> widths = read_array<int>(f, nplanes);
         transform.set_document_code(widths, read_number<uint32_t>(f));
+        const auto code_size = read_number<uint64_t>(f);
+        transform.set_document_budget(
+                code_size, read_bool(f, "whether documents have centroids"));
     } else {
         const auto all = transform.layout.plane_widths.begin();
         transform.set_document_code({all, all + nplanes});

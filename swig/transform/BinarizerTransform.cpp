@@ -236,12 +236,30 @@ void BinarizerTransform::set_document_code(
     ncentroids = ncentroids_in;
 }
 
+void BinarizerTransform::set_document_budget(
+        size_t code_size,
+        bool has_centroids) {
+    FAISS_THROW_IF_NOT_FMT(
+            code_size == 0 || code_size >= min_document_code_size,
+            "a document's code has at least %zd bytes, got %zd",
+            min_document_code_size,
+            code_size);
+    document_code_size = code_size;
+    document_has_centroids = has_centroids;
+}
+
 void BinarizerTransform::train(idx_t n, const float* x) {
     FAISS_THROW_IF_NOT_MSG(
             trainer,
             "training needs the Python package faiss_bebr, "
             "which installs a trainer");
     trainer(*this, n, x);
+    const SDCQuantizer sdc(*this, 0, faiss::METRIC_L2, document_has_centroids);
+    FAISS_THROW_IF_NOT_FMT(
+            document_code_size == 0 || sdc.code_size() <= document_code_size,
+            "the trainer keeps %zd bytes of documents, more than %zd",
+            sdc.code_size(),
+            document_code_size);
     is_trained = true;
 }
 

@@ -60,6 +60,16 @@ struct BinarizerTransform : faiss::VectorTransform {
     std::vector<int> document_plane_widths;
     size_t ncentroids = 0;
 
+    /** The most bytes of a document's whole code, which train() chooses those
+     * two for; 0: they are given. Without document_has_centroids it chooses
+     * ncentroids = 0: for inverted files, whose lists are the coarse stage.
+     */
+    size_t document_code_size = 0;
+    bool document_has_centroids = true;
+
+    /// a plane of 8 bits, the scale and the number of a centroid
+    static constexpr size_t min_document_code_size = 5;
+
     /// what indexes of the codes apply to queries, see IndexSDC; size d_out
     std::vector<float> query_weight;
     std::vector<float> query_offset;
@@ -76,7 +86,8 @@ struct BinarizerTransform : faiss::VectorTransform {
     static std::function<void(BinarizerTransform&, idx_t, const float*)>
             trainer;
 
-    /// throws if there is no trainer; otherwise trained when it returns
+    /// throws if there is no trainer, or if that keeps more of documents than
+    /// document_code_size; otherwise trained when it returns
     void train(idx_t n, const float* x) override;
 
     void apply_noalloc(idx_t n, const float* x, float* xt) const override;
@@ -117,6 +128,10 @@ struct BinarizerTransform : faiss::VectorTransform {
     void set_document_code(
             const std::vector<int>& plane_widths,
             size_t ncentroids = 0);
+
+    /// @param code_size      at least min_document_code_size; 0: none
+    /// @param has_centroids  see document_has_centroids
+    void set_document_budget(size_t code_size, bool has_centroids = true);
 
     /// @param weight, offset  size d_out; weights not negative
     void set_query_map(

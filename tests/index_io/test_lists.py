@@ -21,6 +21,7 @@ from cases import (
     write,
 )
 from kinds import KINDS, build, make_data
+from mutations import seal, unseal
 
 import faiss_bebr
 from faiss_bebr import index_io
@@ -189,6 +190,17 @@ def test_lists_on_disk_that_were_cut_off(on_disk, tmp_path: Path):
         stream.truncate(1000)
     with pytest.raises(RuntimeError, match="1000 bytes, its lists go beyond"):
         read(path, case.kind.is_binary)
+
+
+def test_errors_quote_any_bytes(tmp_path: Path):
+    """Here the name of a file, which is no UTF-8."""
+    index = build("IVFSDC")
+    to_disk(index, tmp_path / "lists")
+    payload = unseal(serialize(index))
+    assert payload.count(b"/lists") == 1
+    forged = seal(payload.replace(b"/lists", b"/\xffists"))
+    with pytest.raises(RuntimeError, match=r"could not open .*/\\xffists"):
+        deserialize(forged)
 
 
 def test_lists_on_disk_are_not_cloned(on_disk):

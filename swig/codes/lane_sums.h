@@ -5,10 +5,10 @@ namespace faiss_bebr {
 /** The sum of term(i) for i in 0 .. n - 1 in 16 partial sums, so that compilers
  * can vectorize it and its bits are the same on every machine.
  */
-template <class Term>
-inline float sum_in_lanes(int n, const Term& term) {
+template <class Float = float, class Term>
+inline Float sum_in_lanes(int n, const Term& term) {
     constexpr int lanes = 16;
-    float sums[lanes] = {0};
+    Float sums[lanes] = {0};
     int i = 0;
     for (; i + lanes <= n; i += lanes) {
         for (int j = 0; j < lanes; j++) {

@@ -92,7 +92,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("PRQ", "", "PRQ4x{M}x8", train_limit=SAMPLE, largest_size=68),
     Pattern("PRQ", "OPQ4_{m}", "PRQ4x{M}x8", train_limit=SAMPLE, largest_size=68),
     Pattern("OPQ+PQ", "OPQ{M}_{m}", "PQ{M}x10np", largest_size=68),
-    Pattern("OPQ+PQ", "OPQ{M}_{m}", "PQ{M}x12np", largest_size=52),
+    Pattern("OPQ+PQ", "OPQ{M}_{m}", "PQ{M}x12np", largest_size=68),
     Pattern("RQ", "", "RQ{M}x8", train_limit=SAMPLE, largest_size=52),
     Pattern("PLSQ", "OPQ4_{m}", "PLSQ4x{M}x8", train_limit=SAMPLE, largest_size=52),
     Pattern("LSQ", "", "LSQ{M}x8", train_limit=SAMPLE, largest_size=36),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from faiss_codecs import Codec
+from faiss_codecs import BOTH, Codec
 
 FAMILY = "BEBR"
+# {size}: bytes of a vector
+DESCRIPTIONS = ("BEBR{size}B,SDC",)
 
 
-def own_codecs_of(d: int, size: int) -> list[Codec]:
-    """Codecs of d dimensions in at most `size` bytes a vector."""
-    return []
+def own_codecs_of(size: int) -> list[Codec]:
+    """Codecs of at most `size` bytes a vector."""
+    return [
+        Codec(FAMILY, description.format(size=size), metric)
+        for description in DESCRIPTIONS
+        for metric in BOTH
+    ]

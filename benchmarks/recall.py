@@ -26,7 +26,7 @@ import faiss
 import numpy as np
 import word_vectors
 import wordnet
-from embeddings import Embeddings
+from embeddings import NUM_QUERIES, Embeddings
 from faiss_codecs import OWN, PATTERNS, SAMPLE, Codec, codecs_of
 from own_codecs import FAMILY, own_codecs_of
 from results import Results, Row
@@ -51,12 +51,12 @@ class Benchmark:
     def __init__(self, name: str, data: Embeddings, choosing: int, reported: int):
         self.name = name
         self.documents = data.documents
-        self.parts = {"choosing": slice(choosing), "reported": slice(5000, None)}
-        self.parts["reported"] = slice(5000, 5000 + reported)
-        self.queries = {part: data.queries[at] for part, at in self.parts.items()}
+        half = NUM_QUERIES // 2
+        parts = {"choosing": slice(choosing), "reported": slice(half, half + reported)}
+        self.queries = {part: data.queries[at] for part, at in parts.items()}
         self.relevant = None
         if data.relevant is not None:
-            self.relevant = data.relevant[self.parts["reported"], None]
+            self.relevant = data.relevant[parts["reported"], None]
         exact = faiss.IndexFlatIP(self.documents.shape[1])
         exact.add(self.documents)
         self.truth = {part: exact.search(q, K)[1] for part, q in self.queries.items()}
@@ -249,6 +249,9 @@ def main() -> None:
     parser.add_argument("--choosing", type=int, default=5000, help="queries of 0-4999")
     parser.add_argument("--reported", type=int, default=5000, help="of 5000-9999")
     arguments = parser.parse_args()
+    for name in ("choosing", "reported"):
+        if not 1 <= getattr(arguments, name) <= NUM_QUERIES // 2:
+            parser.error(f"--{name} must be 1 to {NUM_QUERIES // 2}")
 
     benchmark = Benchmark(
         arguments.dataset,
@@ -264,7 +267,7 @@ def main() -> None:
             run([codec], 1 << 30, benchmark, results)
         return
     for size in arguments.sizes or SIZES[arguments.dataset]:
-        codecs = own_codecs_of(d, size) + codecs_of(d, size)
+        codecs = own_codecs_of(size) + codecs_of(d, size)
         if arguments.families:
             codecs = [codec for codec in codecs if codec.family in arguments.families]
         run(codecs, size, benchmark, results)

@@ -13,7 +13,7 @@ from reference import recall
 import faiss_bebr
 from faiss_bebr.training.sampling import draw_sample
 from faiss_bebr.tuning import TuningResult, TuningRow, faiss_grid, own_grid
-from faiss_bebr.tuning.grid import measure_code
+from faiss_bebr.tuning.grid import MIN_SIZE, measure_code
 from faiss_bebr.tuning.result import pareto_rows
 
 GRID = ["BEBR8B,SDC", "BEBR16B,SDC", "BEBR32x4,SDC1"]
@@ -76,8 +76,10 @@ def test_more_bytes_are_more_recall_and_the_best_is_chosen(tuned):
     small, large, plane, *_ = tuned.rows
     assert large.recall > small.recall + 0.05
     assert tuned.best is max((small, large, plane), key=lambda row: row.recall)
-    index = faiss_bebr.index_factory(32, tuned.factory_string)
-    assert index.sa_code_size() <= 16
+    assert tuned.best.bytes <= 16
+    assert isinstance(
+        faiss_bebr.index_factory(32, tuned.factory_string), faiss.IndexPreTransform
+    )
 
 
 def test_is_deterministic(tuned, embeddings):
@@ -201,7 +203,8 @@ def test_grids_are_indexes_of_the_sizes(d, size):
             assert index.sa_code_size() <= limit, description
     for candidate in faiss_grid(d, size):
         assert measure_code(d, candidate.description) <= limit, candidate
-    assert f"BEBR{size or d // 8}B,SDC" in [c.description for c in own_grid(d, size)]
+    asked = size or max(MIN_SIZE, d // 8)
+    assert ("BEBR", f"BEBR{asked}B,SDC") in own_grid(d, size)
 
 
 @pytest.mark.parametrize(

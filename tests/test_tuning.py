@@ -207,6 +207,16 @@ def test_grids_are_indexes_of_the_sizes(d, size):
     assert ("BEBR", f"BEBR{asked}B,SDC") in own_grid(d, size)
 
 
+def test_constant_columns_leave_fewer_dimensions(embeddings):
+    x = embeddings.copy()
+    x[:, 5], x[:, 9] = 0.1, x[:, 8]
+    result = faiss_bebr.tune(x, bytes=6, compare=False, **FAST)
+    # 30 columns are left of 32
+    assert "BEBR24x6,SDC1" in [row.factory_string for row in result.rows]
+    assert not any("BEBR32" in row.factory_string for row in result.rows)
+    assert all(row.is_own for row in result.rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

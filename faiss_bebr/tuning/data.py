@@ -35,6 +35,12 @@ def draw(
     return documents, asked[rng.permutation(len(asked))[:num_queries]]
 
 
+def count_columns(x: np.ndarray) -> int:
+    """How many columns are not constant, copies counted once."""
+    varying = np.flatnonzero(x.min(axis=0) < x.max(axis=0))
+    return len({x[:, column].tobytes() for column in varying})
+
+
 def _read_queries(queries: Any, d: int) -> np.ndarray:
     blocks = [block.copy() for block in row_blocks(queries, "queries")]
     if not blocks:

@@ -53,15 +53,21 @@ def sizes_around(d: int, size: int | None) -> list[int]:
     return sorted({max(MIN_SIZE, int(part)) for part in sizes})
 
 
-def own_grid(d: int, size: int | None = None) -> list[Candidate]:
+def own_grid(
+    d: int, size: int | None = None, num_columns: int | None = None
+) -> list[Candidate]:
     """This package's codes of d dimensions for a budget of `size` bytes, or of all
-    usual sizes."""
+    usual sizes.
+
+    num_columns: how many of the vectors' columns differ, all by default; a code of
+    equal planes cannot have more dimensions.
+    """
     sizes = sizes_around(d, size)
     grid = [Candidate("BEBR", BEST.format(size=part)) for part in sizes]
     for pattern in EQUAL_PLANES:
         nbits = pattern.rpartition("SDC")[2]
         for part in sizes if size is None else [size]:
-            description = _most_dimensions(pattern, d, part)
+            description = _most_dimensions(pattern, d, part, num_columns or d)
             if description is not None:
                 grid.append(Candidate(f"BEBR x {nbits} bits", description))
     return list(dict.fromkeys(grid))
@@ -75,7 +81,7 @@ def faiss_grid(d: int, size: int | None = None) -> list[Candidate]:
             if "{M}" in pattern:
                 description = _most_codebooks(pattern, d, part)
             else:
-                description = _most_dimensions(pattern, d, part)
+                description = _most_dimensions(pattern, d, part, d)
             if description is not None:
                 family = pattern.replace("PCAR{m},", "").replace("{M}", "")
                 grid.append(Candidate(family.removesuffix("np"), description))
@@ -98,9 +104,9 @@ def measure_code(d: int, description: str, metric: int = faiss.METRIC_L2) -> int
         raise ValueError(f"{description!r} cannot be measured: {error}") from error
 
 
-def _most_dimensions(pattern: str, d: int, size: int) -> str | None:
+def _most_dimensions(pattern: str, d: int, size: int, limit: int) -> str | None:
     least = max(8, int(d * MIN_KEPT))
-    dims: Sequence[int] = range(d // 8 * 8, least - 1, -8)
+    dims: Sequence[int] = range(limit // 8 * 8, least - 1, -8)
     for m in dims if "{m}" in pattern else [d]:
         description = pattern.format(m=m)
         if measure_code(d, description) <= size:

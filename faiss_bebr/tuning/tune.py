@@ -95,7 +95,7 @@ def tune(
 
     from faiss_bebr.training.options import check_least
 
-    from .data import draw
+    from .data import count_columns, draw
 
     _check_request(bytes, recall)
     if metric not in METRICS:
@@ -113,7 +113,13 @@ def tune(
     documents, held_out = draw(x, queries, sample_size, num_queries, seed)
     if k > len(documents):
         raise ValueError(f"k: at most {len(documents)} documents expected, got {k}")
-    candidates = _choose_candidates(documents.shape[1], bytes, grid, compare, metric)
+    d = documents.shape[1]
+    if grid is None:
+        own = own_grid(d, bytes, count_columns(documents))
+    else:
+        own = _as_given("grid", grid)
+    candidates = own + _choose_compared(d, bytes, compare)
+    _check_candidates(d, own, candidates, metric)
     measurement = Measurement(
         documents,
         held_out,
@@ -149,18 +155,17 @@ def _check_request(size: int | None, recall: float | None) -> None:
         raise ValueError(f"recall: above 0, at most 1 expected, got {recall}")
 
 
-def _choose_candidates(
-    d: int,
-    size: int | None,
-    grid: Sequence[str] | None,
-    compare: bool | Sequence[str],
-    metric: int,
+def _choose_compared(
+    d: int, size: int | None, compare: bool | Sequence[str]
 ) -> list[Candidate]:
-    own = own_grid(d, size) if grid is None else _as_given("grid", grid)
     if compare is True:
-        others = faiss_grid(d, size)
-    else:
-        others = _as_given("compare", compare) if compare else []
+        return faiss_grid(d, size)
+    return _as_given("compare", compare) if compare else []
+
+
+def _check_candidates(
+    d: int, own: list[Candidate], candidates: list[Candidate], metric: int
+) -> None:
     if not own:
         raise ValueError("grid: at least one factory string expected, got none")
     for candidate in own:
@@ -169,10 +174,8 @@ def _choose_candidates(
                 "grid: codes of this package expected, FAISS's belong to compare, "
                 f"got {candidate.description!r}"
             )
-    candidates = list(dict.fromkeys([*own, *others]))
     for candidate in candidates:
         measure_code(d, candidate.description, metric)
-    return candidates
 
 
 def _as_given(name: str, descriptions: Sequence[str]) -> list[Candidate]:

@@ -263,6 +263,18 @@ class TestRefused:
         with pytest.raises(ValueError, match="not one that this version"):
             train_binarizer(embeddings, checkpoint=stopped, **PLANES)
 
+    def test_start_made_by_hand(self, embeddings, tmp_path, monkeypatch):
+        path = tmp_path / "budget"
+        with monkeypatch.context() as patch:
+            count_steps(patch, 0)
+            with pytest.raises(Stopped):
+                train_binarizer(embeddings, checkpoint=path, **KINDS["budget"])
+        description, tensors = read_tensor_file(path, "checkpoint")
+        del tensors["start.centroids"]
+        write_tensor_file(path, "checkpoint", description, tensors)
+        with pytest.raises(ValueError, match="not one that this version"):
+            train_binarizer(embeddings, checkpoint=path, **KINDS["budget"])
+
     def test_path_of_another_type(self, embeddings):
         with pytest.raises(TypeError):
             train_binarizer(embeddings, checkpoint=3, **PLANES)

@@ -56,6 +56,12 @@ MAX_ANCHORS = 8_000
 MAX_QUERIES = 50_000
 DEFAULT_LEARNING_RATE = 2e-3
 
+# Of the numbers and the tensors in a checkpoint that say what the start was.
+START_NAMES = (
+    ("plane_widths", "ncentroids", "unit"),
+    ("rows", "mean", "centroids"),
+)
+
 
 class DocumentRequest(NamedTuple):
     """What the caller asks of a document's code."""
@@ -150,7 +156,7 @@ def train_document_code(
         count = min(run.held_out_queries, len(drawn.rows) // 5)
         held_out, anchors = np.split(drawn.rows, [count])
     stored = run.stored(data)
-    start = None if stored is None else stored_start(stored)
+    start = None if stored is None else stored_start(stored, *START_NAMES)
     d = transform_dim(d_in)
     net = RecurrentBinarizer(d_in, [d] * MAX_NBITS).to(run.device).eval()
     centroids = None if start is None else start.tensors["centroids"].numpy()

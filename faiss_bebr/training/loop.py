@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +15,10 @@ from .report import TrainingReport, report_from_json, report_to_json
 from .run import Run
 from .tensor_file import TensorFile
 from .watch import Watch
+
+
+# What a state of another learner leads to.
+UNFIT = (KeyError, TypeError, ValueError, RuntimeError)
 
 
 class NetworkLearner(Protocol):
@@ -125,10 +129,8 @@ class Loop:
                 name: list(values.to(device))
                 for name, values in under("losses", stored.tensors).items()
             }
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"checkpoint: not one that this version of faiss_bebr wrote: {error!r}"
-            ) from error
+        except UNFIT as error:
+            raise _unfit(error) from error
 
     def _step(self) -> int:
         return self.epochs_done * self.learner.steps_per_epoch + self.steps_done
@@ -178,10 +180,28 @@ class Loop:
         self.run.checkpoint.write(progress, tensors)
 
 
-def stored_start(stored: TensorFile) -> LearningState:
-    """The ``start`` that the loop had which wrote a checkpoint."""
-    numbers = stored.description["progress"]["start"]
-    return LearningState(numbers, under("start", stored.tensors))
+def stored_start(
+    stored: TensorFile, names: Collection[str], tensor_names: Collection[str]
+) -> LearningState:
+    """The ``start``, of these names, that the loop had which wrote a checkpoint.
+
+    Raises ``ValueError`` if it is of another version or made by hand.
+    """
+    try:
+        numbers = stored.description["progress"]["start"]
+        tensors = under("start", stored.tensors)
+        return LearningState(
+            {name: numbers[name] for name in names},
+            {name: tensors[name] for name in tensor_names},
+        )
+    except UNFIT as error:
+        raise _unfit(error) from error
+
+
+def _unfit(error: Exception) -> ValueError:
+    return ValueError(
+        f"checkpoint: not one that this version of faiss_bebr wrote: {error!r}"
+    )
 
 
 def _mean(values: list[torch.Tensor]) -> float:

@@ -57,11 +57,11 @@ class TestNested:
     def test_losses_are_means_over_depths(self, embeddings):
         learner = make_learner(embeddings, nested=True, nce_weight=0.0)
         batch = torch.from_numpy(embeddings[:128]).view(2, 64, D_IN)
-        nested = float(learner._losses(batch).distillation)
+        nested = learner._losses(batch).distillation.item()
         single = []
         for depth in (1, 2, 3):
             learner.depths = [depth]
-            single.append(float(learner._losses(batch).distillation))
+            single.append(learner._losses(batch).distillation.item())
         assert nested == pytest.approx(np.mean(single), rel=1e-5)
 
     def test_held_out_recall_is_the_mean_over_depths(self, embeddings):
@@ -103,7 +103,7 @@ class TestPairs:
         losses = {}
         for name, documents in (("same", x), ("other", x.flip(0))):
             learner = make_learner(embeddings, pairs=(x, documents))
-            losses[name] = float(learner._losses(batch).nce)
+            losses[name] = learner._losses(batch).nce.item()
         assert losses["other"] > losses["same"] + 0.5
 
     def test_training_with_pairs(self, embeddings):

@@ -31,12 +31,6 @@ class DocumentCode:
     plane_widths: tuple[int, ...]
     ncentroids: int = 0
 
-    @property
-    def size(self) -> int:
-        """Bytes of a code: planes, scale and number of the centroid."""
-        planes = sum(self.plane_widths) // BITS_PER_BYTE
-        return planes + extra_bytes(self.ncentroids)
-
 
 def extra_bytes(ncentroids: int) -> int:
     """Bytes of a code beside its planes."""

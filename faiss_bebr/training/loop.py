@@ -16,7 +16,6 @@ from .run import Run
 from .tensor_file import TensorFile
 from .watch import Watch
 
-
 # What a state of another learner leads to.
 UNFIT = (KeyError, TypeError, ValueError, RuntimeError)
 

@@ -13,6 +13,7 @@ from reference import exact_neighbors, recall  # noqa: E402
 import faiss_bebr  # noqa: E402
 from faiss_bebr.training import document_trainer, train_binarizer  # noqa: E402
 from faiss_bebr.training.document_code import (  # noqa: E402
+    LEAST_WIDTHS,
     PLANES_PER_OCTAVE,
     choose_plane_widths,
     default_ncentroids,
@@ -53,13 +54,22 @@ def build(net, documents):
 
 class TestPlaneWidths:
     @pytest.mark.parametrize("planes_per_octave", PLANES_PER_OCTAVE)
-    @pytest.mark.parametrize("nbytes", [1, 2, 5, 31, 48, 64, 97, 300, 384])
-    def test_fill_the_budget(self, nbytes, planes_per_octave):
+    @pytest.mark.parametrize("least_width", LEAST_WIDTHS)
+    @pytest.mark.parametrize("nbytes", [1, 2, 5, 31, 48, 64, 97, 300, 338, 384])
+    def test_fill_the_budget(self, nbytes, planes_per_octave, least_width):
         variance = np.exp(-np.arange(384) / 90)
-        widths = choose_plane_widths(variance, nbytes, planes_per_octave)
+        widths = choose_plane_widths(variance, nbytes, planes_per_octave, least_width)
         assert sum(widths) == 8 * nbytes
         assert all(width % 8 == 0 for width in widths)
         assert list(widths) == sorted(widths, reverse=True)
+
+    def test_narrow_planes_are_done_without(self):
+        variance = np.exp(-np.arange(384) / 90)
+        for nbytes in (32, 64, 100, 128, 192, 250):
+            widths = choose_plane_widths(variance, nbytes, 1.0, 1 / 6)
+            assert sum(widths) == 8 * nbytes
+            assert widths[-1] >= 64
+        assert choose_plane_widths(variance, 3, 1.0, 1 / 6) == (24,)
 
     def test_no_more_than_dimensions_hold(self):
         assert choose_plane_widths(np.ones(20), 99, 1.0) == (16,) * 8

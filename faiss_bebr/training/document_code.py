@@ -18,10 +18,11 @@ MAX_CENTROIDS = 4096
 # 0.68 has the least squared error; errors in the leading directions, which queries see
 # more of, cost more recall than equal ones in the others, so these get more.
 PLANES_PER_OCTAVE = (0.85, 1.0)
-# No plane is narrower than this part of the dimensions. The vectors that an index codes
-# are on one grid for all dimensions, as wide as the leading ones need it, and a
-# rotation of many of these makes it finer. At 196 bytes that is worth 0.006 of recall.
-LEAST_WIDTH = 1 / 6
+# No plane narrower than this part of the dimensions, or any. The vectors that an index
+# codes are on one grid for all dimensions, as wide as the leading ones need it, and a
+# rotation of many of these makes it finer: at 196 bytes that is worth 0.006 of recall.
+# At fewer bytes the narrow planes are worth more.
+LEAST_WIDTHS = (1 / 6, 0.0)
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,34 @@ def default_ncentroids(n: int) -> int:
 
 
 def choose_plane_widths(
-    variance: np.ndarray, nbytes: int, planes_per_octave: float
+    variance: np.ndarray,
+    nbytes: int,
+    planes_per_octave: float,
+    least_width: float = 0.0,
 ) -> tuple[int, ...]:
     """Plane widths that fill ``nbytes``, or as many as the dimensions can hold.
 
     Reverse water-filling: a dimension gets ``round(c log2(variance / threshold))``
-    planes, c being ``planes_per_octave``; widths are rounded to whole bytes, and deep
-    planes that would be narrow are left out.
+    planes, c being ``planes_per_octave``; widths are rounded to whole bytes. Planes but
+    for the first that would be narrower than ``least_width`` of all dimensions are
+    done without.
 
     variance: (d,) of falling order, d at least 8.
     """
+    d = len(variance) // BITS_PER_BYTE * BITS_PER_BYTE
+    widths = _fill(variance, nbytes, planes_per_octave, MAX_NBITS)
+    while len(widths) > 1 and widths[-1] < least_width * d:
+        fewer = _fill(variance, nbytes, planes_per_octave, len(widths) - 1)
+        if sum(fewer) < sum(widths):
+            break  # they cannot hold as much
+        widths = fewer
+    return check_plane_widths(widths)
+
+
+def _fill(
+    variance: np.ndarray, nbytes: int, planes_per_octave: float, deepest: int
+) -> list[int]:
+    """Widths of at most ``deepest`` planes."""
     d = len(variance) // BITS_PER_BYTE * BITS_PER_BYTE
     if variance[0] <= 0:
         variance = np.ones_like(variance)  # constant data: any widths will do
@@ -64,7 +83,7 @@ def choose_plane_widths(
 
     def widths_at(threshold: float) -> list[int]:
         planes = np.round(planes_per_octave * (octaves - threshold))
-        counts = [int((planes > t).sum()) for t in range(MAX_NBITS)]
+        counts = [int((planes > t).sum()) for t in range(deepest)]
         half = BITS_PER_BYTE // 2
         return [min((n + half) // BITS_PER_BYTE * BITS_PER_BYTE, d) for n in counts]
 
@@ -76,11 +95,8 @@ def choose_plane_widths(
         else:
             high = middle
     widths = widths_at(high)
-    for t in range(1, MAX_NBITS):
-        if widths[t] < LEAST_WIDTH * d:
-            widths[t] = 0
     # What rounding left goes to the shallowest plane with room.
-    for t in range(MAX_NBITS):
+    for t in range(deepest):
         limit = d if t == 0 else widths[t - 1]
         widths[t] += min(limit - widths[t], budget - sum(widths))
-    return check_plane_widths([width for width in widths if width])
+    return [width for width in widths if width]

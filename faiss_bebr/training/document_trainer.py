@@ -20,6 +20,7 @@ from faiss_bebr.swigfaiss_bebr import SDCQuantizer
 
 from .data_checks import check_columns, warn_of_lengths
 from .document_code import (
+    LEAST_WIDTHS,
     MAX_ONE_BYTE_CENTROIDS,
     PLANES_PER_OCTAVE,
     DocumentCode,
@@ -78,7 +79,11 @@ class DocumentRequest(NamedTuple):
             return [DocumentCode(self.plane_widths, ncentroids)]
         assert self.code_size is not None
         nbytes = self.code_size - extra_bytes(ncentroids)
-        widths = [choose_plane_widths(variance, nbytes, c) for c in PLANES_PER_OCTAVE]
+        widths = [
+            choose_plane_widths(variance, nbytes, planes, least)
+            for least in LEAST_WIDTHS
+            for planes in PLANES_PER_OCTAVE
+        ]
         return [DocumentCode(planes, ncentroids) for planes in dict.fromkeys(widths)]
 
 

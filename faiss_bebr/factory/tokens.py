@@ -115,9 +115,11 @@ def parse_budget(token: str) -> int:
 def _make_for_budget(token: str, d: int) -> Any:
     """All planes in all dimensions, up to whole bytes, of which training chooses what
     is stored. The budget itself is set where the encoding is known."""
+    if not 8 <= d <= PlaneLayout.max_dim:
+        raise ValueError(
+            f"{token!r} takes vectors of 8 to {PlaneLayout.max_dim} dimensions, got {d}"
+        )
     m = -(-d // 8) * 8
-    if d < 8:
-        raise ValueError(f"{token!r} takes vectors of 8 dimensions or more, got {d}")
     return BinarizerTransform(d, [m] * PlaneLayout.max_nbits)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import faiss
 import numpy as np
 import wordnet
+from embeddings import Embeddings
 
 import faiss_bebr
 
@@ -52,7 +53,7 @@ def compare(
     )
 
 
-def float_pair(data: wordnet.Embeddings) -> tuple[Any, Any]:
+def float_pair(data: Embeddings) -> tuple[Any, Any]:
     """Trained BEBR256x6,SDC2 and PQ128x4fs, each from the embeddings on: the
     former's time includes the network that encodes the queries."""
     indexes = []
@@ -66,7 +67,7 @@ def float_pair(data: wordnet.Embeddings) -> tuple[Any, Any]:
     return indexes[0], indexes[1]
 
 
-def binary_pair(data: wordnet.Embeddings) -> tuple[Any, Any, np.ndarray]:
+def binary_pair(data: Embeddings) -> tuple[Any, Any, np.ndarray]:
     """Sign codes of 256 bits in both kinds of index, and of the queries."""
     codes = np.packbits(data.documents[:, :256] >= 0, axis=1, bitorder="little")
     queries = np.packbits(

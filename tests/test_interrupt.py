@@ -10,12 +10,15 @@ import textwrap
 import pytest
 
 PROGRAM = """
+    import signal
     import sys
     import time
     import faiss
     import numpy as np
     import faiss_bebr
 
+    # processes in the background may have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     kind, nq = sys.argv[1], int(sys.argv[2])
     rng = np.random.default_rng(0)
     if kind.startswith("binary"):

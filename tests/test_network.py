@@ -12,7 +12,7 @@ from networks import D_IN, random_network  # noqa: E402
 
 import faiss_bebr  # noqa: E402
 from faiss_bebr.training import RecurrentBinarizer  # noqa: E402
-from faiss_bebr.training.network import straight_through_sign  # noqa: E402
+from faiss_bebr.training.network import SURROGATES, binary_sign  # noqa: E402
 from faiss_bebr.training.start import (  # noqa: E402
     LinearStart,
     fit_linear_start,
@@ -96,10 +96,30 @@ class TestNetwork:
 
     def test_straight_through_sign(self):
         x = torch.tensor([-2.0, -1.0, -0.3, 0.0, 1.0, 1.5], requires_grad=True)
-        y = straight_through_sign(x)
+        y = binary_sign(x)
         assert y.tolist() == [-1, -1, -1, 1, 1, 1]
         (y * torch.arange(1.0, 7.0)).sum().backward()
         assert x.grad.tolist() == [0, 2, 3, 4, 5, 0]
+
+    def test_surrogates(self):
+        values = torch.linspace(-1.5, 1.5, 31)
+        functions = {
+            "straight_through": lambda x: x.clamp(-1, 1),
+            "tanh": torch.tanh,
+            "sine": lambda x: torch.sin(x.clamp(-1, 1) * np.pi / 2),
+        }
+        assert functions.keys() == SURROGATES.keys()
+        inner = (values.abs() - 1).abs() > 1e-3  # not at the corners
+        for name, function in functions.items():
+            x = values.clone().requires_grad_()
+            y = binary_sign(x, name)
+            assert torch.equal(y, torch.where(values >= 0, 1.0, -1.0))
+            y.sum().backward()
+            expected = values.clone().requires_grad_()
+            function(expected).sum().backward()
+            torch.testing.assert_close(
+                x.grad[inner], expected.grad[inner], rtol=1e-4, atol=1e-5
+            )
 
     def test_gradient_reaches_every_block_that_is_used(self):
         net = random_network([16, 16, 16], 0, False)

@@ -86,7 +86,8 @@ def make_binarizer(token: str, d: int) -> Any:
     else:
         _check_nbits(token, int(nbits))
         plane_widths = [int(m)] * int(nbits)
-    _check_widths(token, plane_widths, d)
+    # those of a budget have all dimensions, up to whole bytes
+    _check_widths(token, plane_widths, -(-d // 8) * 8)
     return BinarizerTransform(d, plane_widths)
 
 
@@ -112,11 +113,13 @@ def parse_budget(token: str) -> int:
 
 
 def _make_for_budget(token: str, d: int) -> Any:
-    """All planes in all dimensions, of which training chooses what is stored. The
-    budget itself is set where the encoding is known."""
-    m = min(d, PlaneLayout.max_dim) // 8 * 8
-    if m == 0:
-        raise ValueError(f"{token!r} takes vectors of 8 dimensions or more, got {d}")
+    """All planes in all dimensions, up to whole bytes, of which training chooses what
+    is stored. The budget itself is set where the encoding is known."""
+    if not 8 <= d <= PlaneLayout.max_dim:
+        raise ValueError(
+            f"{token!r} takes vectors of 8 to {PlaneLayout.max_dim} dimensions, got {d}"
+        )
+    m = -(-d // 8) * 8
     return BinarizerTransform(d, [m] * PlaneLayout.max_nbits)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import faiss
 
 from faiss_bebr import swigfaiss_bebr as own
 from faiss_bebr.index_io.foreign import NBYTES
+from faiss_bebr.replaced_file import replaced_file, write_all
 
 MAGIC = b"BEBR"
 
@@ -51,7 +51,7 @@ def open_writer(target: Any) -> Iterator[Any]:
     """
     path = to_path(target)
     if path is not None:
-        with _runtime_errors(path), _replaced_file(path) as stream:
+        with _runtime_errors(path), replaced_file(path) as stream:
             yield _to_writer(stream, path)
     elif isinstance(target, faiss.IOWriter):
         yield target
@@ -75,15 +75,7 @@ def _runtime_errors(path: str) -> Iterator[None]:
 
 def _to_writer(stream: Any, name: str) -> faiss.IOWriter:
     def write(data: bytes) -> None:
-        # unbuffered files may take less than they are given
-        rest = memoryview(data)
-        while len(rest):
-            taken = stream.write(rest)
-            if taken is None:  # many file-like objects do not say
-                return
-            if taken == 0:
-                raise OSError(f"{name or stream} takes no more bytes")
-            rest = rest[taken:]
+        write_all(stream, data, name)
 
     writer = faiss.PyCallbackIOWriter(write)
     writer.name = _printable(name)
@@ -93,55 +85,6 @@ def _to_writer(stream: Any, name: str) -> faiss.IOWriter:
 def _printable(path: str) -> str:
     """SWIG takes no strings with bytes that are not UTF-8."""
     return os.fsencode(path).decode(errors="replace")
-
-
-def _stat(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-
-
-@contextlib.contextmanager
-def _replaced_file(path: str) -> Iterator[Any]:
-    before = _stat(path)
-    if before is not None and not stat.S_ISREG(before.st_mode):
-        with open(path, "wb", buffering=0) as stream:  # a pipe or a device
-            yield stream
-        return
-    # a link stays, and what it leads to is replaced
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    # the name may be as long as names can be
-    new = os.path.join(folder, f"{name[:50]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(new, "xb", buffering=0) as stream:
-            if before is not None:
-                _take_owner_and_mode(stream.fileno(), before)
-            yield stream
-            os.fsync(stream.fileno())
-        os.replace(new, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        raise
-    _sync_folder(folder)
-
-
-def _take_owner_and_mode(fd: int, before: os.stat_result) -> None:
-    with contextlib.suppress(PermissionError):  # only root can give files away
-        os.fchown(fd, before.st_uid, before.st_gid)
-    os.fchmod(fd, stat.S_IMODE(before.st_mode))
-
-
-def _sync_folder(folder: str) -> None:
-    """So that a new name outlasts a power failure, where the file system can."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def write_payload(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from .network import FoldedBlock, RecurrentBinarizer, ResidualBlock
-from .trainer import TrainingReport, train_binarizer
+from .report import TrainingReport
+from .trainer import train_binarizer
+from .weights import read_description
 
 __all__ = [
     "FoldedBlock",
     "RecurrentBinarizer",
     "ResidualBlock",
     "TrainingReport",
+    "read_description",
     "train_binarizer",
 ]

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import faiss
 import numpy as np
-import torch
 
-from .losses import document_vectors
+from faiss_bebr.swigfaiss_bebr import IndexSDC
+
 from .network import RecurrentBinarizer
-
-ENCODE_BATCH = 4096
-SEARCH_BATCH = 256
 
 
 class HeldOut:
     """Queries left out of training, searched among documents of the sample.
 
-    Scores are those of the index: query codes of all planes through the query map,
-    against documents of the first ``document_nbits`` planes and one scale each. The
-    query's int8 levels are left out, as they do not move recall.
+    The search is that of the index itself: the network's transform before an
+    ``IndexSDC`` of what it says that documents keep, for the inner product.
 
     Parameters
     ----------
     queries : (nq, d_in) float32
     documents : (n, d_in) float32
-    document_nbits : int
-        Planes that a document keeps.
     k : int
         Recall is k@k, against the exact float inner product.
-    device : torch.device
+    centroids : (ncentroids, d_in) float32, optional
+        What indexes are to have as their coarse stage, in place of clustering anew.
+    nested : bool
+        Whether recall is the mean over indexes of the first 1, 2, ... planes, as many
+        as documents keep.
     """
 
     def __init__(
@@ -35,37 +34,44 @@ class HeldOut:
         queries: np.ndarray,
         documents: np.ndarray,
         *,
-        document_nbits: int,
         k: int,
-        device: torch.device,
+        centroids: np.ndarray | None = None,
+        nested: bool = False,
     ) -> None:
-        self.queries = torch.from_numpy(queries).to(device)
-        self.documents = torch.from_numpy(documents).to(device)
-        self.document_nbits = document_nbits
+        self.queries = queries
+        self.documents = documents
+        self.centroids = centroids
+        self.nested = nested
         self.k = min(k, len(documents))
-        self.truth = _top_rows(self.queries, self.documents, self.k)
+        self.truth = search_neighbours(queries, documents, self.k)[1]
 
-    @torch.no_grad()
     def recall(self, net: RecurrentBinarizer) -> float:
-        """Recall k@k of ``net`` in evaluation mode; its mode is left as it was."""
-        was_training = net.training
-        net.eval()
-        decoded = torch.cat(
-            [
-                document_vectors(net.codes_by_depth(batch), self.document_nbits)
-                for batch in self.documents.split(ENCODE_BATCH)
-            ]
-        )
-        codes = torch.cat([net(batch) for batch in self.queries.split(ENCODE_BATCH)])
-        net.train(was_training)
-        found = _top_rows(net.query_weight * codes + net.query_offset, decoded, self.k)
-        hits = (found[:, :, None] == self.truth[:, None, :]).sum()
-        return hits.item() / self.truth.numel()
+        """Recall k@k of ``net`` in evaluation mode, whatever mode it is in."""
+        transform = net.to_transform()
+        documents = transform.apply(self.documents)
+        queries = transform.apply(self.queries)
+        hits = 0
+        depths = range(1, net.document_nbits + 1) if self.nested else [0]
+        for depth in depths:
+            index = IndexSDC(transform, depth, faiss.METRIC_INNER_PRODUCT)
+            if index.ncentroids and self.centroids is not None:
+                mapped = transform.apply(self.centroids)
+                faiss.copy_array_to_vector(mapped.ravel(), index.sdc.centroids)
+            index.train(documents)
+            index.add(documents)
+            hits += count_hits(index.search(queries, self.k)[1], self.truth)
+        return hits / (len(depths) * self.truth.size)
 
 
-def _top_rows(queries: torch.Tensor, documents: torch.Tensor, k: int) -> torch.Tensor:
-    rows = [
-        (batch @ documents.T).topk(k, dim=1).indices
-        for batch in queries.split(SEARCH_BATCH)
-    ]
-    return torch.cat(rows)
+def count_hits(found: np.ndarray, truth: np.ndarray) -> int:
+    """How many labels of ``truth``, (nq, k), are in the same row of ``found``."""
+    return int((found[:, :, None] == truth[:, None, :]).sum())
+
+
+def search_neighbours(
+    queries: np.ndarray, documents: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest inner products, (nq, k) float32, and their labels, int64."""
+    index = faiss.IndexFlatIP(documents.shape[1])
+    index.add(documents)
+    return index.search(queries, k)

@@ -5,25 +5,37 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from .learning_state import (
+    LearningState,
+    optimizer_state,
+    prefixed,
+    restore_optimizer,
+    under,
+)
 from .losses import (
     LossParts,
-    calibration,
-    distillation_loss,
-    document_vectors,
-    hardest_mask,
-    nce_loss,
     pair_scores,
 )
 from .network import RecurrentBinarizer
+from .objectives import (
+    documents_at,
+    list_depths,
+    mean_distillation,
+    mean_nce,
+    score_neighbourhoods,
+)
+from .sampling import count_batches, neighborhood_batches
 
 WARM_UP_STEPS = 20
 NORM_BATCH = 4096
+NORM_ROWS = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +49,7 @@ class LearningOptions:
     hard_negatives: int
     nce_weight: float
     distillation_weight: float
+    nested: bool = False
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "temperature"):
@@ -74,6 +87,17 @@ class DocumentQueue:
         self._next = (self._next + len(embeddings)) % size
         self._filled = min(size, self._filled + len(embeddings))
 
+    def state(self) -> tuple[int, dict[str, torch.Tensor]]:
+        """Where the next document goes, and all that is held."""
+        return self._next, {"embeddings": self.embeddings, "documents": self.documents}
+
+    def restore(self, next_row: int, tensors: dict[str, torch.Tensor]) -> None:
+        """Take what ``state`` gave."""
+        self._filled = len(tensors["embeddings"])
+        self._next = next_row
+        self._embeddings[: self._filled] = tensors["embeddings"]
+        self._documents[: self._filled] = tensors["documents"]
+
     @property
     def embeddings(self) -> torch.Tensor:
         """(filled, d_in)"""
@@ -94,42 +118,84 @@ class Learner:
     Parameters
     ----------
     net : RecurrentBinarizer
+    x : (n, d_in)
+        Documents, in random order.
     options : LearningOptions
-    document_nbits : int
-        Planes that a document keeps.
-    total_steps : int
-        Length of the learning rate's schedule: a short rise, then linearly to 0.
-    unit : float
-        Root mean square norm of the embeddings; similarities are in units of its
-        square, so that one temperature suits any data.
+    epochs, batch_size : int
+        They give the length of the learning rate's schedule: a short rise, then
+        linearly to 0.
+    seed : int
+        Of the order of batches.
+    precision : str
+        Of the network's passes: float32, or bfloat16 or float16 by autocast. Losses,
+        BatchNorm's statistics and the weights are float32 in any case.
+    pairs : two (p, d_in) tensors, optional
+        Queries and the document of each, the anchors and positives of NCE; else they
+        are the documents of a batch and themselves.
     """
 
     def __init__(
         self,
         net: RecurrentBinarizer,
+        x: torch.Tensor,
         options: LearningOptions,
         *,
-        document_nbits: int,
-        total_steps: int,
-        unit: float,
+        epochs: int,
+        batch_size: int,
+        seed: int,
+        precision: str = "float32",
+        pairs: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         self.net = net
+        self.x = x
         self.options = options
-        self.document_nbits = document_nbits
-        self.unit = unit
+        self.batch_size = batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+        self._epoch_begin = self.generator.get_state()
+        # Similarities in units of its square, so that one temperature suits any data.
+        self.unit = float(x.square().sum(dim=1).mean().sqrt()) or 1.0
+        self.steps_per_epoch = count_batches(len(x), batch_size)
+        total_steps = epochs * self.steps_per_epoch
+        self.precision = precision
         self.slow_net = copy.deepcopy(net).requires_grad_(False)
+        # Losses are the mean over these depths of documents.
+        self.depths = list_depths(net, options.nested)
         self.queue = DocumentQueue(
-            options.queue_size, net.d_in, net.d_out, net.query_weight.device
+            options.queue_size,
+            net.d_in,
+            net.d_out * len(self.depths),
+            net.query_weight.device,
         )
+        self.pairs = pairs
         # A buffer of the network, trained as parameters and copied back.
         self.query_weight = nn.Parameter(net.query_weight.clone())
         self.query_offset = nn.Parameter(net.query_offset.clone())
         self.optimizer = torch.optim.Adam(self._parameter_groups())
+        # Gradients of float16 are too small for it unless the loss is scaled up.
+        self.scaler = torch.amp.GradScaler(
+            net.query_weight.device.type, enabled=precision == "float16"
+        )
         warm_up = min(WARM_UP_STEPS, max(1, total_steps // 4))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer,
             lambda step: min((step + 1) / warm_up, 1.0) * (1 - step / total_steps),
         )
+
+    def epoch(self, first: int = 0) -> Iterator[LossParts]:
+        """Take the steps of an epoch from number ``first`` on, and yield their losses.
+
+        With ``first > 0`` the state is one that was taken in the same epoch.
+        """
+        self._epoch_begin = self.generator.get_state()
+        for groups in neighborhood_batches(
+            self.x, self.batch_size, self.generator, first
+        ):
+            yield self.step(self.x[groups])
+        self._epoch_begin = self.generator.get_state()
+
+    def settle(self) -> None:
+        """Make the network fit for use: BatchNorm's statistics follow the weights."""
+        self.refresh_norms(self.x[:NORM_ROWS])
 
     def step(self, embeddings: torch.Tensor) -> LossParts:
         """embeddings: (groups, size, d_in), each group a neighbourhood."""
@@ -139,11 +205,55 @@ class Learner:
             + self.options.distillation_weight * parts.distillation
         )
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.schedule.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        scale = self.scaler.get_scale()
+        self.scaler.update()
+        # A scale that falls tells that gradients overflowed and no step was made.
+        if self.scaler.get_scale() >= scale:
+            self.schedule.step()
         self._follow()
         return LossParts(*(part.detach() for part in parts))
+
+    def state(self) -> LearningState:
+        """All that the next step depends on."""
+        next_row, queue = self.queue.state()
+        optimizer = optimizer_state(self.optimizer, self.schedule)
+        numbers = {
+            "queue_next": next_row,
+            "optimizer": optimizer.numbers,
+            "scaler": self.scaler.state_dict(),
+        }
+        tensors = {
+            "generator": self._epoch_begin,
+            "query_weight": self.query_weight,
+            "query_offset": self.query_offset,
+            **prefixed("net", self.net.state_dict()),
+            **prefixed("slow_net", self.slow_net.state_dict()),
+            **prefixed("queue", queue),
+            **prefixed("optimizer", optimizer.tensors),
+        }
+        return LearningState(numbers, tensors)
+
+    @torch.no_grad()
+    def restore(self, state: LearningState) -> None:
+        """Take what ``state`` gave, in a learner of the same settings and data.
+
+        Raises ``KeyError``, ``RuntimeError`` or ``ValueError`` if it is of others.
+        """
+        numbers, tensors = state
+        self.generator.set_state(tensors["generator"])
+        self.net.load_state_dict(under("net", tensors))
+        self.slow_net.load_state_dict(under("slow_net", tensors))
+        self.query_weight.copy_(tensors["query_weight"])
+        self.query_offset.copy_(tensors["query_offset"])
+        self.queue.restore(numbers["queue_next"], under("queue", tensors))
+        self.scaler.load_state_dict(numbers["scaler"])
+        restore_optimizer(
+            self.optimizer,
+            self.schedule,
+            LearningState(numbers["optimizer"], under("optimizer", tensors)),
+        )
 
     @torch.no_grad()
     def refresh_norms(self, x: torch.Tensor) -> None:
@@ -166,32 +276,54 @@ class Learner:
         groups, size, d_in = embeddings.shape
         rows = embeddings.flatten(0, 1)
         similar = rows / self.unit
-        codes = self.net.codes_by_depth(rows)
+        codes = self._codes(self.net, rows)
         queries = self.query_weight * codes[-1] + self.query_offset
-        documents = document_vectors(codes, self.document_nbits)
-        near = pair_scores(
+        documents = documents_at(codes, self.depths)
+        near = score_neighbourhoods(
             queries.view(groups, size, -1),
-            documents.view(groups, size, -1),
+            documents.unflatten(0, (groups, size)),
             similar.view(groups, size, d_in),
-            similar.view(groups, size, d_in),
+            options.hard_negatives,
         )
-        mask = hardest_mask(near, options.hard_negatives)
-        distillation = distillation_loss(near, mask)
+        distillation = mean_distillation(near)
         if not options.nce_weight:
             return LossParts(torch.zeros_like(distillation), distillation)
         with torch.no_grad():
-            factor = calibration(near, mask)
-            slow_codes = self.slow_net.codes_by_depth(rows)
-            positives = document_vectors(slow_codes, self.document_nbits)
-            self.queue.push(similar, positives)
-        nce = nce_loss(
-            (queries * positives).sum(dim=1),
-            pair_scores(queries, self.queue.documents, similar, self.queue.embeddings),
+            positives = documents_at(self._codes(self.slow_net, rows), self.depths)
+            self.queue.push(similar, positives.flatten(1))
+        if self.pairs is not None:
+            queries, positives, similar = self._draw_pairs(len(rows))
+        held = self.queue.embeddings
+        nce = mean_nce(
+            queries,
+            positives,
+            self.queue.documents.unflatten(1, (len(self.depths), -1)),
+            pair_scores(similar, held, similar, held),
+            near,
             top_k=options.hard_negatives,
             temperature=options.temperature,
-            factor=factor,
         )
         return LossParts(nce, distillation)
+
+    def _draw_pairs(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mapped queries of ``n`` random pairs, (n, m), decoded documents of the slow
+        network, (n, depths, m), and embeddings of these, (n, d_in): what is no
+        negative is the positive's own duplicate."""
+        assert self.pairs is not None
+        rows = torch.randint(len(self.pairs[0]), (n,), generator=self.generator)
+        asked, relevant = (part[rows.to(part.device)] for part in self.pairs)
+        queries = self._codes(self.net, asked)[-1]
+        with torch.no_grad():
+            positives = documents_at(self._codes(self.slow_net, relevant), self.depths)
+        mapped = self.query_weight * queries + self.query_offset
+        return mapped, positives, relevant / self.unit
+
+    def _codes(self, net: RecurrentBinarizer, rows: torch.Tensor) -> list[torch.Tensor]:
+        if self.precision == "float32":
+            return net.codes_by_depth(rows)
+        # The losses tell duplicates from near neighbours, which takes float32.
+        with torch.autocast(rows.device.type, getattr(torch, self.precision)):
+            return [code.float() for code in net.codes_by_depth(rows)]
 
     @torch.no_grad()
     def _parameter_groups(self) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ quantizer only without it.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -27,7 +29,7 @@ from faiss_bebr.swigfaiss_bebr import PlaneLayout
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
 
-    from .trainer import TrainingReport
+    from .report import TrainingReport
 
 MAX_NBITS = PlaneLayout.max_nbits
 BITS_PER_BYTE = 8
@@ -52,25 +54,47 @@ class FoldedBlock(NamedTuple):
     """(d_out, hidden)"""
 
 
-class _StraightThroughSign(torch.autograd.Function):
-    """sign(x) with sign(0) = +1; the gradient passes where |x| <= 1."""
+def _straight_through_slope(x: torch.Tensor) -> torch.Tensor:
+    return (x.abs() <= 1).to(x.dtype)
+
+
+def _tanh_slope(x: torch.Tensor) -> torch.Tensor:
+    return 1 - torch.tanh(x).square()
+
+
+def _sine_slope(x: torch.Tensor) -> torch.Tensor:
+    """Of sin(pi x / 2), whose first quarter periods rise from -1 to 1 as the sign."""
+    return torch.cos(x.clamp(-1, 1) * (math.pi / 2)) * (math.pi / 2)
+
+
+# What a sign's gradient is taken for.
+SURROGATES = {
+    "straight_through": _straight_through_slope,
+    "tanh": _tanh_slope,
+    "sine": _sine_slope,
+}
+
+
+class _Sign(torch.autograd.Function):
+    """sign(x) with sign(0) = +1, and the slope of a surrogate."""
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor) -> torch.Tensor:
+    def forward(ctx, x: torch.Tensor, surrogate: str) -> torch.Tensor:
         ctx.save_for_backward(x)
+        ctx.surrogate = surrogate
         one = torch.ones((), dtype=x.dtype, device=x.device)
         return torch.where(x >= 0, one, -one)
 
     @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> torch.Tensor:
+    def backward(ctx, grad: torch.Tensor):
         (x,) = ctx.saved_tensors
-        return grad * (x.abs() <= 1)
+        return grad * SURROGATES[ctx.surrogate](x), None
 
 
-def straight_through_sign(x: torch.Tensor) -> torch.Tensor:
-    """The sign of ``x`` (+1 at 0), differentiable by the clipped straight-through
-    estimator: the gradient is passed on where ``|x| <= 1`` and 0 elsewhere."""
-    return _StraightThroughSign.apply(x)
+def binary_sign(x: torch.Tensor, surrogate: str = "straight_through") -> torch.Tensor:
+    """The sign of ``x`` (+1 at 0), differentiable by a surrogate of ``SURROGATES``; the
+    straight-through one passes the gradient on where ``|x| <= 1``."""
+    return _Sign.apply(x, surrogate)
 
 
 def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
@@ -182,6 +206,12 @@ class RecurrentBinarizer(nn.Module):
     query_weight, query_offset : (m_0,) float32 buffers
         An index scores with ``query_weight * y + query_offset`` in place of a query's
         code ``y``; 1 and 0 unless set.
+    document_plane_widths : tuple of int
+        Planes that an index keeps of a document; empty for those of all planes.
+    ncentroids : int
+        Centroids of that index's coarse first stage; 0 if there is none.
+    surrogate : str
+        Whose gradient signs have, see ``SURROGATES``.
     report : TrainingReport or None
         How the network was trained, where ``train_binarizer`` made it.
     """
@@ -207,6 +237,9 @@ class RecurrentBinarizer(nn.Module):
         self.plane_widths = check_plane_widths(plane_widths)
         self.hidden = int(hidden)
         self.normalize = bool(normalize)
+        self.document_plane_widths: tuple[int, ...] = ()
+        self.ncentroids = 0
+        self.surrogate = "straight_through"
         self.report = None
         self.binarization = nn.ModuleList(
             ResidualBlock(self.d_in, width, self.hidden) for width in self.plane_widths
@@ -227,6 +260,29 @@ class RecurrentBinarizer(nn.Module):
         """Dimensions of the code, ``m_0``."""
         return self.plane_widths[0]
 
+    @property
+    def document_nbits(self) -> int:
+        """Number of planes that an index keeps of a document."""
+        return len(self.document_plane_widths) or self.nbits
+
+    def set_document_code(
+        self, plane_widths: Sequence[int], ncentroids: int = 0
+    ) -> None:
+        """Say what an index keeps of a document, see ``document_plane_widths``.
+
+        Raises ``ValueError`` where planes are more or wider than the network's.
+        """
+        widths = check_plane_widths(plane_widths) if len(plane_widths) else ()
+        deep = self.plane_widths
+        if len(widths) > len(deep) or any(
+            width > limit for width, limit in zip(widths, deep, strict=False)
+        ):
+            raise ValueError(
+                f"plane_widths: within {list(deep)} expected, got {list(widths)}"
+            )
+        self.document_plane_widths = widths
+        self.ncentroids = int(ncentroids)
+
     def blocks(self) -> list[tuple[ResidualBlock, ResidualBlock]]:
         """``(W_t, R_t)`` of every plane."""
         pairs = zip(self.binarization, self.reconstruction, strict=True)
@@ -242,11 +298,13 @@ class RecurrentBinarizer(nn.Module):
         x: (n, d_in) float32; nbits: 1 .. self.nbits, None for all planes.
         """
         depth = self._check_depth(nbits)
-        code = straight_through_sign(self.binarization[0](x))
+        code = binary_sign(self.binarization[0](x), self.surrogate)
         codes = [code]
         for t in range(1, depth):
             residual = x - self.reconstruct(code, t)
-            plane = straight_through_sign(self.binarization[t](residual)) * 2.0**-t
+            plane = (
+                binary_sign(self.binarization[t](residual), self.surrogate) * 2.0**-t
+            )
             code = code + functional.pad(plane, (0, self.d_out - plane.shape[1]))
             codes.append(code)
         return codes
@@ -289,6 +347,41 @@ class RecurrentBinarizer(nn.Module):
             codes[start : start + batch_size] = y.cpu().numpy()
         return codes
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network and its report to a safetensors file.
+
+        The file describes itself in JSON, see ``read_description``. It is written
+        whole or not at all, and one of that name is replaced.
+
+        Raises
+        ------
+        ValueError
+            If a value is NaN or infinite.
+        OSError
+            If the file cannot be written.
+        """
+        from .weights import save_network  # which imports this module
+
+        save_network(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RecurrentBinarizer:
+        """A network of ``save``, in evaluation mode on the CPU.
+
+        Nothing in a file is executed, and memory is taken only for what it holds.
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated, damaged, of another kind or a newer version, or
+            its tensors are not finite or not those of the network it describes.
+        OSError
+            If the file cannot be read.
+        """
+        from .weights import load_network  # which imports this module
+
+        return load_network(path)
+
     def to_transform(self) -> BinarizerTransform:
         """The same network as a new ``faiss_bebr.BinarizerTransform`` (C++, which
         runs without PyTorch). See ``copy_to_transform``."""
@@ -301,8 +394,8 @@ class RecurrentBinarizer(nn.Module):
         return transform
 
     def copy_to_transform(self, transform: BinarizerTransform) -> None:
-        """Set every block and the query map of a transform of the same shape, and
-        mark it trained.
+        """Set every block, the query map and the document's code of a transform of
+        the same shape, and mark it trained.
 
         Evaluation mode is exported whatever the module's mode. Codes are equal
         where no value before a sign is within rounding of 0. Raises ``ValueError``
@@ -326,6 +419,7 @@ class RecurrentBinarizer(nn.Module):
             target.set_binarization_block(t, *binarization.folded())
             target.set_reconstruction_block(t, *reconstruction.folded())
         target.set_query_map(_as_array(self.query_weight), _as_array(self.query_offset))
+        target.set_document_code(list(self.document_plane_widths), self.ncentroids)
         target.is_trained = True
 
     def _check_depth(self, nbits: int | None) -> int:

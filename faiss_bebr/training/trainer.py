@@ -1,76 +1,92 @@
 """``train_binarizer``: from embeddings to a RecurrentBinarizer.
 
-Training is task-agnostic: it sees embeddings only. It begins at
-the linear start, takes gradient steps on NCE (momentum encoder and queue) and
-distillation of the float similarities, and gives back what had the best held-out
-recall, which is the start itself where no step did better.
+Here are its arguments; ``plane_trainer`` and ``document_trainer`` do the work. Either
+begins at a start without a gradient, takes gradient steps, and gives back what had the
+best held-out recall, which is the start itself where no step did better.
 """
 
 from __future__ import annotations
 
-import copy
-import operator
-import warnings
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
 
-from .held_out import HeldOut
-from .learner import Learner, LearningOptions
-from .losses import LossParts
-from .network import (
-    BITS_PER_BYTE,
-    MAX_NBITS,
-    RecurrentBinarizer,
-    check_plane_widths,
+from . import document_trainer, plane_trainer
+from .checkpoint import Checkpoint
+from .learner import LearningOptions
+from .network import RecurrentBinarizer
+from .options import (
+    check_least,
+    check_surrogate,
+    choose_device,
+    choose_precision,
+    integer,
+    plain,
+    plane_widths,
 )
-from .sampling import count_batches, neighborhood_batches, sample_rows
-from .start import LinearStart, fit_linear_start, plane_groups
+from .run import Run
+from .score_training import ScoreOptions
+from .watch import import_tensorboard
 
-HELD_OUT_DOCUMENTS = 20_000
-HELD_OUT_K = 10
-MAX_LENGTH_VARIATION = 0.1
-ROTATION_POINTS = 20_000
-NORM_ROWS = 8192
-# Factors of LinearStart.apply, tried in this order; the first value of each is in place
-# until its turn comes.
-START_GRID = {
-    "range_factor": (1.1, 1.0, 1.2, 1.4),
-    "offset_factor": (0.85, 1.0, 0.7, 0.55),
-    "feedback": (0.0, 0.05, 0.1, 0.15),
+# Arguments, with their defaults, that have a meaning for one kind of code only.
+DOCUMENT_CODE_ONLY: dict[str, Any] = {
+    "code_size": None,
+    "document_plane_widths": None,
+    "ncentroids": None,
+    "coarse": True,
+    "queries": None,
 }
-
-
-@dataclass
-class TrainingReport:
-    """What a training did, in held-out recall 10@10."""
-
-    start_recall: float
-    """Of the linear start, its factors chosen."""
-    best_recall: float
-    """Of what was returned."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """An entry for each evaluation: ``step``, ``recall``, and the mean of ``nce`` and
-    ``distillation`` since the entry before."""
-    interrupted: bool = False
-    """Whether Ctrl-C ended the training."""
+PLANES_ONLY: dict[str, Any] = {
+    "nbits": None,
+    "document_nbits": None,
+    "hidden": 0,
+    "normalize": False,
+    "batch_size": 1024,
+    "temperature": 0.07,
+    "queue_size": 4096,
+    "momentum": 0.99,
+    "hard_negatives": 48,
+    "nce_weight": 0.02,
+    "distillation_weight": 1.0,
+    "precision": None,
+    "pairs": None,
+    "nested": False,
+    "surrogate": "straight_through",
+}
+# Arguments that the result does not depend on, or that a fingerprint stands for.
+NO_SETTINGS = {
+    "x",
+    "queries",
+    "pairs",
+    "progress",
+    "device",
+    "checkpoint",
+    "checkpoint_steps",
+    "log_dir",
+}
 
 
 def train_binarizer(
     x: Any,
-    m: int | Sequence[int],
+    m: int | Sequence[int] | None = None,
     nbits: int | None = None,
     *,
+    code_size: int | None = None,
+    document_plane_widths: Sequence[int] | None = None,
+    ncentroids: int | None = None,
+    coarse: bool = True,
+    queries: Any = None,
+    pairs: Any = None,
+    nested: bool = False,
+    surrogate: str = "straight_through",
     document_nbits: int | None = None,
     hidden: int = 0,
     normalize: bool = False,
     epochs: int = 2,
     batch_size: int = 1024,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     temperature: float = 0.07,
     queue_size: int = 4096,
     momentum: float = 0.99,
@@ -80,27 +96,71 @@ def train_binarizer(
     rotation_rounds: int = 30,
     held_out_queries: int = 1000,
     patience: int = 3,
-    max_train_points: int = 50_000,
+    max_train_points: int | None = None,
     seed: int = 0,
     progress: bool | None = None,
     device: str | torch.device | None = None,
+    precision: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_steps: int = 100,
+    log_dir: str | os.PathLike[str] | None = None,
 ) -> RecurrentBinarizer:
     """Train a binarizer on float embeddings.
 
-    The result is deterministic for a seed on one machine and thread count, and no
-    global random state is read or changed. Ctrl-C during the gradient steps returns
-    the best so far.
+    Say what you want in one of three ways. ``code_size``: the most accurate documents
+    in that many bytes each, everything counted; an index stores them less a centroid,
+    with plane widths that training chooses. ``document_plane_widths``: the same with
+    these widths. ``m`` and ``nbits``: a recurrent code of so many planes, of which
+    an index stores the first ``document_nbits``.
+
+    With a budget or widths by hand the network is a linear map at full depth, so that
+    queries are next to exact, and the index learns its centroids and ranges itself.
+
+    The result is deterministic for a seed on one machine and thread count (on CUDA as
+    far as PyTorch is), and no global random state is read or changed. Ctrl-C during
+    the gradient steps returns the best so far, and leaves a checkpoint to go on from.
 
     Parameters
     ----------
-    x : (n, d_in) array of real numbers
-        Training embeddings, anything ``np.asarray`` takes. A memory map is read at
-        the sampled rows only. They should be of unit length;
-        a warning says so where lengths vary much.
-    m : int or sequence of int
+    x : (n, d_in) real numbers
+        Training embeddings: an array or what ``np.asarray`` takes, a memory map, a
+        tensor, something with a shape, a dtype and slices such as an HDF5 dataset, or
+        an iterable of batches of any length, such as a generator. Beside what ``x``
+        itself holds, only the sample is kept in memory. A memory map is read at the
+        sampled rows only, and bad values are looked for there; all else is read to its
+        end. Embeddings should be of unit length; a warning says so where lengths vary
+        much. Constant and duplicate columns are harmless as long as ``m`` others are
+        left, or 8 without ``m``.
+    m : int or sequence of int, optional
         Code dimensions, a multiple of 8, at most d_in; or every plane's width.
     nbits : int, optional
         Planes, 1 to 8; needed where ``m`` is an int.
+    code_size : int, optional
+        Bytes of a document's code: planes, scale, and number of the centroid.
+    document_plane_widths : sequence of int, optional
+        Widths of the planes that an index stores, multiples of 8, not increasing.
+    ncentroids : int, optional
+        Centroids of the index's coarse stage, 0 for none; by default one for 32
+        vectors of the sample, at most 4096.
+    coarse : bool
+        Whether there are centroids; without them for use behind an inverted file,
+        which takes its own off.
+    queries : (nq, d_in) real numbers, optional
+        Embeddings of queries as they will be asked, from any source that ``x`` may
+        have. Scores are then trained around these, and recall is measured with a part
+        of them that is held out; else documents stand for queries.
+    pairs : (queries, documents), optional
+        Embeddings of queries and of the document that is relevant to each, (p, d_in)
+        real numbers, row i of one for row i of the other: the anchors and positives of
+        NCE. Otherwise these are a document and itself.
+    nested : bool
+        Whether all of the first 1, 2, ... ``document_nbits`` planes are to be good
+        documents on their own: losses, and the recall that decides, are means over
+        these depths.
+    surrogate : str
+        What the gradient of a sign is taken of, for values in -1 .. 1:
+        ``"straight_through"``, the identity, 0 outside; ``"tanh"``, of everything;
+        ``"sine"``, a quarter period on each side as in BiPer, 0 outside.
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
@@ -110,12 +170,13 @@ def train_binarizer(
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
     epochs : int
-        Passes over the sample, an evaluation after each; 0 returns the linear start.
+        Passes over the sample, with ``m``, else 300 steps each; an evaluation after
+        each. 0 returns the linear start.
     batch_size : int
         Embeddings in a gradient step, whole neighbourhoods of up to 256.
-    learning_rate : float
+    learning_rate : float, optional
         Of Adam, relative to each parameter's root mean square; after a short rise it
-        falls to 0 linearly.
+        falls to 0. By default 1e-3 with ``m``, else 2e-3.
     temperature : float
         Of NCE, in units of the embeddings' mean squared norm.
     queue_size : int
@@ -133,14 +194,32 @@ def train_binarizer(
         of it.
     patience : int
         Evaluations without a better recall after which training ends.
-    max_train_points : int
-        A larger ``x`` is sampled to this many rows.
+    max_train_points : int, optional
+        A larger ``x`` is sampled to this many rows, each as likely as any other; by
+        default 50,000 with ``m``, else
+        131,072.
     seed : int
         Of everything random.
     progress : bool, optional
-        Whether to show a tqdm bar; by default on a terminal.
+        Whether to show a tqdm bar with losses and held-out recall; by default on a
+        terminal.
     device : str or torch.device, optional
         By default CUDA where there is one, else the CPU.
+    precision : str, optional
+        With ``m``, of the network's passes in gradient steps: ``"float32"``, or
+        ``"float16"`` or ``"bfloat16"`` by autocast; float16 scales the loss. By default
+        float16 on CUDA, else float32. Weights, losses and evaluations are float32 in
+        any case, and all is without ``m``.
+    checkpoint : str or Path, optional
+        A file to write after the start, after each epoch and every ``checkpoint_steps``
+        gradient steps, or a folder (one that is there, or a name that ends with a
+        separator) for ``checkpoint.safetensors`` in it. If it is there, training goes
+        on from it, and ends with the same result as without the stop on the same
+        machine and thread count; after the last step it gives the result at once.
+    checkpoint_steps : int
+        See ``checkpoint``; 0 for after epochs only.
+    log_dir : str or Path, optional
+        A folder for TensorBoard: losses of each step and recall of each evaluation.
 
     Returns
     -------
@@ -150,231 +229,95 @@ def train_binarizer(
     Raises
     ------
     TypeError, ValueError
-        With the argument's name, what was expected and what was found.
+        With the argument's name, what was expected and what was found, before training
+        begins: of too few vectors, NaN, infinity or zero vectors (with their rows),
+        too many constant or duplicate columns, and of a checkpoint that is damaged or
+        of other settings or data.
+    ImportError
+        If ``checkpoint`` or ``log_dir`` needs a package that is missing.
     """
-    widths = _plane_widths(m, nbits)
+    given = dict(locals())
+    kind = document_trainer if m is None else plane_trainer
+    if learning_rate is None:
+        learning_rate = given["learning_rate"] = kind.DEFAULT_LEARNING_RATE
+    if max_train_points is None:
+        given["max_train_points"] = kind.DEFAULT_TRAIN_POINTS
+    if m is None:
+        _check_defaults(PLANES_ONLY, given, "together with m")
+        request = document_trainer.check_request(
+            code_size=code_size,
+            document_plane_widths=document_plane_widths,
+            ncentroids=ncentroids,
+            coarse=coarse,
+        )
+        score_options = ScoreOptions(learning_rate=learning_rate)
+        run = _make_run(given, precision="float32")
+        return document_trainer.train_document_code(
+            x, queries, request, score_options, run
+        )
+    _check_defaults(DOCUMENT_CODE_ONLY, given, "without m")
+    widths = plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
-    depth = _integer("document_nbits", depth)
+    depth = given["document_nbits"] = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
-    _check_least(
-        hidden=(hidden, 0),
-        epochs=(epochs, 0),
-        batch_size=(batch_size, 8),
-        rotation_rounds=(rotation_rounds, 0),
-        held_out_queries=(held_out_queries, 1),
-        patience=(patience, 1),
-        queue_size=(queue_size, 1),
-        hard_negatives=(hard_negatives, 1),
-        max_train_points=(max_train_points, 1),
+    planes = plane_trainer.Planes(
+        widths=widths,
+        document_nbits=depth,
+        normalize=bool(normalize),
+        surrogate=check_surrogate(surrogate),
+        **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
     )
     options = LearningOptions(
         learning_rate=learning_rate,
         temperature=temperature,
-        queue_size=queue_size,
+        **check_least(queue_size=(queue_size, 1), hard_negatives=(hard_negatives, 1)),
         momentum=momentum,
-        hard_negatives=hard_negatives,
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
+        nested=bool(nested),
     )
-    rng = np.random.default_rng(seed)
-    sample = sample_rows(x, max_train_points, rng)
-    if widths[0] > sample.shape[1]:
-        raise ValueError(
-            f"m: at most the embeddings' {sample.shape[1]} dimensions expected, "
-            f"got {widths[0]}"
-        )
-    _warn_of_lengths(sample)
-    queries, rest = np.split(sample, [min(held_out_queries, len(sample) // 10)])
-    place = _device(device)
-    net = _seeded_network(seed, sample.shape[1], widths, hidden, normalize).to(place)
-    steps = epochs * count_batches(len(rest), batch_size)
-    with tqdm(
-        total=_start_steps(widths, rotation_rounds) + steps,
-        desc="training the binarizer",
-        # tqdm's None: off unless on a terminal
-        disable=None if progress is None else not progress,
-    ) as bar:
-        held_out = HeldOut(
-            queries,
-            rest[:HELD_OUT_DOCUMENTS],
-            document_nbits=depth,
-            k=HELD_OUT_K,
-            device=place,
-        )
-        start = fit_linear_start(
-            rest[:ROTATION_POINTS],
-            widths,
-            document_nbits=depth,
-            rotation_rounds=rotation_rounds,
-            rng=rng,
-            after_round=bar.update,
-        )
-        recall = _apply_best_start(net, start, held_out, bar)
-        net.report = TrainingReport(start_recall=recall, best_recall=recall)
-        if epochs:
-            _improve(
-                net,
-                torch.from_numpy(rest).to(place),
-                held_out,
-                options,
-                Schedule(epochs, batch_size, patience, seed),
-                bar,
-            )
-    return net.cpu()
+    run = _make_run(given, precision)
+    return plane_trainer.train_planes(x, pairs, planes, options, run)
 
 
-class Schedule(NamedTuple):
-    """How long and in what steps the gradient training goes."""
-
-    epochs: int
-    batch_size: int
-    patience: int
-    seed: int
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: an integer expected, got {value!r}") from None
-
-
-def _check_least(**values: tuple[int, int]) -> None:
-    """Raise for the first argument that is no integer or below its least value."""
-    for name, (value, least) in values.items():
-        if _integer(name, value) < least:
-            raise ValueError(f"{name}: at least {least} expected, got {value}")
-
-
-def _seeded_network(
-    seed: int, d_in: int, widths: tuple[int, ...], hidden: int, normalize: bool
-) -> RecurrentBinarizer:
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also seed every GPU.
-        torch.default_generator.manual_seed(seed)
-        return RecurrentBinarizer(d_in, widths, hidden=hidden, normalize=normalize)
-
-
-def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
-    """Steps of the progress bar that the start takes."""
-    return rotation_rounds * len(plane_groups(widths)) + sum(
-        map(len, START_GRID.values())
+def _make_run(given: dict[str, Any], precision: str | None) -> Run:
+    """given: the arguments, defaults filled in. The settings of a checkpoint that is
+    there are compared here, the last thing before data are read."""
+    least = {
+        "epochs": 0,
+        "patience": 1,
+        "rotation_rounds": 0,
+        "held_out_queries": 1,
+        "max_train_points": 1,
+        "seed": 0,
+        "checkpoint_steps": 0,
+    }
+    counts = check_least(**{name: (given[name], low) for name, low in least.items()})
+    device = choose_device(given["device"])
+    precision = choose_precision(precision, device)
+    settings = {
+        name: plain(value) for name, value in given.items() if name not in NO_SETTINGS
+    }
+    settings["precision"] = precision
+    if given["log_dir"] is not None:
+        import_tensorboard()
+    path = given["checkpoint"]
+    return Run(
+        settings=settings,
+        device=device,
+        precision=precision,
+        progress=given["progress"],
+        log_dir=given["log_dir"],
+        checkpoint=None if path is None else Checkpoint(path, settings),
+        **counts,
     )
 
 
-def _plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
-    if isinstance(m, Sequence) and not isinstance(m, str):
-        widths = check_plane_widths([_integer("m", width) for width in m])
-        if nbits not in (None, len(widths)):
-            raise ValueError(f"nbits: m has {len(widths)} plane widths, got {nbits}")
-        return widths
-    width = _integer("m", m)
-    if nbits is None:
-        raise ValueError("nbits: needed where m is one width for all planes")
-    nbits = _integer("nbits", nbits)
-    if not 1 <= nbits <= MAX_NBITS:
-        raise ValueError(f"nbits: 1 to {MAX_NBITS} expected, got {nbits}")
-    if width <= 0 or width % BITS_PER_BYTE:
-        raise ValueError(
-            f"m: a positive multiple of {BITS_PER_BYTE} expected, got {width}"
-        )
-    return (width,) * nbits
-
-
-def _warn_of_lengths(sample: np.ndarray) -> None:
-    """Codes keep directions well and lengths less so; say so where these differ."""
-    lengths = np.linalg.norm(sample, axis=1)
-    if lengths.std() > MAX_LENGTH_VARIATION * lengths.mean():
-        warnings.warn(
-            f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
-            "binarizers are made for unit length: normalize them, as with "
-            "faiss.normalize_L2",
-            stacklevel=3,
-        )
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
-
-
-def _apply_best_start(
-    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut, bar: tqdm
-) -> float:
-    """Set the start's factors to what recalls most, one after the other since they
-    hardly interact. Returns that recall."""
-    chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
-    depth = held_out.document_nbits
-    start.apply(net, **chosen, document_nbits=depth)
-    best = held_out.recall(net)
-    for name, grid in START_GRID.items():
-        best_value = grid[0]
-        for value in grid[1:]:
-            start.apply(net, **{**chosen, name: value}, document_nbits=depth)
-            recall = held_out.recall(net)
-            if recall > best:
-                best, best_value = recall, value
-            bar.update()
-        chosen[name] = best_value
-        bar.update()
-        bar.set_postfix(recall=f"{best:.4f}")
-    start.apply(net, **chosen, document_nbits=depth)
-    return best
-
-
-def _improve(
-    net: RecurrentBinarizer,
-    x: torch.Tensor,
-    held_out: HeldOut,
-    options: LearningOptions,
-    schedule: Schedule,
-    bar: tqdm,
+def _check_defaults(
+    defaults: dict[str, Any], given: dict[str, Any], where: str
 ) -> None:
-    """Train ``net`` and leave it in its best state; fill in its report.
-
-    x: (n, d_in), the held-out queries not among them.
-    """
-    report = net.report
-    assert report is not None
-    best_state = copy.deepcopy(net.state_dict())
-    steps_per_epoch = count_batches(len(x), schedule.batch_size)
-    learner = Learner(
-        net,
-        options,
-        document_nbits=held_out.document_nbits,
-        total_steps=schedule.epochs * steps_per_epoch,
-        unit=float(x.square().sum(dim=1).mean().sqrt()) or 1.0,
-    )
-    generator = torch.Generator().manual_seed(schedule.seed)
-    stale = 0
-    try:
-        learner.refresh_norms(x[:NORM_ROWS])
-        for epoch in range(1, schedule.epochs + 1):
-            parts = []
-            for groups in neighborhood_batches(x, schedule.batch_size, generator):
-                parts.append(learner.step(x[groups]))
-                bar.update()
-            learner.refresh_norms(x[:NORM_ROWS])
-            recall = held_out.recall(net)
-            report.history.append(_entry(epoch * steps_per_epoch, recall, parts))
-            bar.set_postfix(recall=f"{recall:.4f}")
-            stale += 1
-            if recall > report.best_recall:
-                # State first: an interrupt between the two must not claim more.
-                best_state = copy.deepcopy(net.state_dict())
-                report.best_recall, stale = recall, 0
-            if stale >= schedule.patience:
-                break
-    except KeyboardInterrupt:
-        report.interrupted = True
-    finally:
-        net.load_state_dict(best_state)
-
-
-def _entry(step: int, recall: float, parts: list[LossParts]) -> dict[str, float]:
-    nce, distillation = (
-        torch.stack(values).mean().item() for values in zip(*parts, strict=True)
-    )
-    return {"step": step, "recall": recall, "nce": nce, "distillation": distillation}
+    """Refuse arguments that would not be used."""
+    for name, default in defaults.items():
+        if given[name] is not default and given[name] != default:
+            raise ValueError(f"{name}: only expected {where}, got {given[name]!r}")

@@ -174,7 +174,8 @@ struct SDCQuantizer {
      */
     void train_range(size_t n, const float* x);
 
-    /** Clusters x, and learns the range of a sample less its centroids.
+    /** Clusters x, unless there are centroids already, and learns the range of
+     * a sample less its centroids.
      * @param x  size n * dim(), at least ncentroids vectors
      */
     void train(size_t n, const float* x, const faiss::ClusteringParameters& cp);

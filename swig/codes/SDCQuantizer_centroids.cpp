@@ -60,7 +60,10 @@ void SDCQuantizer::train(
             n,
             ncentroids);
     SDCQuantizer trained = *this;
-    if (ncentroids > 0) {
+    if (!centroids.empty()) {
+        check_centroids();
+    }
+    if (ncentroids > 0 && centroids.empty()) {
         faiss::Clustering clustering(dim(), int(ncentroids), cp);
         faiss::IndexFlat assigner(dim());
         clustering.train(n, x, assigner);

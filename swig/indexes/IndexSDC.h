@@ -121,7 +121,7 @@ struct IndexSDC : faiss::IndexFlatCodes {
      * without centroids is born trained, for the output of a binarizer; with
      * is_trained set to false it learns the range of other vectors here.
      * Centroids, and the range of codes that are not the first planes of the
-     * binarizer's, are learned of x.
+     * binarizer's, are learned of x; centroids that sdc has already are kept.
      */
     void train(idx_t n, const float* x) override;
 

@@ -1,0 +1,88 @@
+"""What each part of the training is worth, on WordNet/MiniLM, as a Markdown table.
+
+Every row is one `train_binarizer`, an index of its documents' code, and recall 10@10
+of the reported queries. Documents are a random part of the data set, so that a row
+takes minutes; `--documents 117659` takes all.
+
+    python benchmarks/ablation.py
+    python benchmarks/ablation.py "start" "distillation"
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import faiss
+import numpy as np
+import wordnet
+from faiss.contrib.evaluation import knn_intersection_measure
+
+import faiss_bebr
+from faiss_bebr.training import train_binarizer
+
+K = 10
+# 68 bytes of a document each, with the scale
+RECURRENT: dict[str, Any] = {"m": 256, "nbits": 6, "document_nbits": 2}
+BUDGET: dict[str, Any] = {"code_size": 68}
+ROWS: dict[str, dict[str, Any]] = {
+    "start": {**RECURRENT, "epochs": 0},
+    "NCE": {**RECURRENT, "nce_weight": 1.0, "distillation_weight": 0.0},
+    "distillation": {**RECURRENT, "nce_weight": 0.0},
+    "both": RECURRENT,
+    "both, tanh": {**RECURRENT, "surrogate": "tanh"},
+    "both, sine": {**RECURRENT, "surrogate": "sine"},
+    "both, MLP": {**RECURRENT, "hidden": 256},
+    "both, nested": {**RECURRENT, "nested": True},
+    "budget: start": {**BUDGET, "epochs": 0},
+    "budget: score error": BUDGET,
+    "budget without centroids: start": {**BUDGET, "coarse": False, "epochs": 0},
+}
+
+
+def measure(net, documents: np.ndarray, queries: np.ndarray, exact: np.ndarray):
+    """Bytes of a code, and recall."""
+    transform = net.to_transform()
+    index = faiss_bebr.IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
+    index.cp.min_points_per_centroid = 1
+    coded = transform.apply(documents)
+    index.train(coded)
+    index.add(coded)
+    labels = index.search(transform.apply(queries), K)[1]
+    return index.code_size, knn_intersection_measure(exact, labels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="row")
+    parser.add_argument("--documents", type=int, default=40_000)
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.rows if name not in ROWS]
+    if unknown:
+        parser.error(f"no rows {unknown}, there are {list(ROWS)}")
+
+    data = wordnet.load()
+    chosen = np.random.default_rng(0).permutation(len(data.documents))
+    documents = data.documents[chosen[: arguments.documents]]
+    queries = data.reported_queries
+    flat = faiss.IndexFlatIP(documents.shape[1])
+    flat.add(documents)
+    exact = flat.search(queries, K)[1]
+    print("| training | bytes | held-out start | held-out best | recall | CPU s |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for name in arguments.rows:
+        began = time.process_time()
+        net = train_binarizer(documents, **ROWS[name])
+        seconds = time.process_time() - began
+        code_size, recall = measure(net, documents, queries, exact)
+        report = net.report
+        print(
+            f"| {name} | {code_size} | {report.start_recall:.4f} "
+            f"| {report.best_recall:.4f} | {recall:.4f} | {seconds:.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Recall at equal bytes of the linear start and of what training makes of it.
+
+For each size in bytes, on WordNet/MiniLM: `train_binarizer` without and with gradient
+steps, an index of the result, and its 10 best documents compared with those of exact
+search (recall 10@10), on the queries for choosing and on the reported ones.
+
+    python benchmarks/budgets.py 36 52 68 100 132 196
+    python benchmarks/budgets.py --queries 68    # with the queries for choosing given
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import faiss
+import numpy as np
+import wordnet
+from faiss.contrib.evaluation import knn_intersection_measure
+
+import faiss_bebr
+from faiss_bebr.training import train_binarizer
+
+SIZES = (36, 52, 68, 100, 132, 196)
+K = 10
+
+
+def measure(net, documents: np.ndarray, queries: np.ndarray, exact: np.ndarray):
+    """Bytes of a code, and recall of the two halves of the queries."""
+    transform = net.to_transform()
+    index = faiss_bebr.IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
+    index.cp.min_points_per_centroid = 1
+    coded = transform.apply(documents)
+    index.train(coded)
+    index.add(coded)
+    labels = index.search(transform.apply(queries), K)[1]
+    half = len(queries) // 2
+    recalls = [
+        knn_intersection_measure(exact[part], labels[part])
+        for part in (slice(half), slice(half, None))
+    ]
+    return index.code_size, *recalls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--queries", action="store_true")
+    parser.add_argument("--epochs", type=int, default=2)
+    arguments = parser.parse_args()
+
+    data = wordnet.load()
+    flat = faiss.IndexFlatIP(data.documents.shape[1])
+    flat.add(data.documents)
+    exact = flat.search(data.queries, K)[1]
+    given = data.queries[: len(data.queries) // 2] if arguments.queries else None
+    print("bytes epochs held-out choosing reported train s  planes", flush=True)
+    for size in arguments.sizes:
+        for epochs in sorted({0, arguments.epochs}):
+            began = time.process_time()
+            net = train_binarizer(
+                data.documents, code_size=size, queries=given, epochs=epochs
+            )
+            seconds = time.process_time() - began
+            code_size, choosing, reported = measure(
+                net, data.documents, data.queries, exact
+            )
+            planes = "-".join(map(str, net.document_plane_widths))
+            print(
+                f"{code_size:5} {epochs:6} {net.report.best_recall:8.4f} "
+                f"{choosing:8.4f} {reported:8.4f} {seconds:7.0f}  "
+                f"{planes}_{net.ncentroids}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

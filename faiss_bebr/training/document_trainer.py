@@ -1,0 +1,284 @@
+"""Training for documents that an index codes by itself: a budget in bytes, plane
+widths by hand, and centroids.
+
+The network is a linear map of all dimensions at full depth (``residual_start``), so
+what an index stores comes from vectors that are next to exact. Its start has no
+gradient; then ``score_training`` turns the map for the scores that the index computes,
+and what recalls most of held-out queries is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from faiss_bebr.swigfaiss_bebr import SDCQuantizer
+
+from .data_checks import check_columns, warn_of_lengths
+from .document_code import (
+    LEAST_WIDTHS,
+    MAX_ONE_BYTE_CENTROIDS,
+    PLANES_PER_OCTAVE,
+    DocumentCode,
+    choose_plane_widths,
+    default_ncentroids,
+    extra_bytes,
+)
+from .held_out import HeldOut
+from .learning_state import LearningState
+from .loop import Loop, stored_start
+from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer, check_plane_widths
+from .options import integer
+from .report import TrainingReport
+from .residual_start import (
+    LinearMap,
+    Residuals,
+    fit_linear_map,
+    set_linear_map,
+    take_residuals,
+    transform_dim,
+)
+from .run import Run
+from .sampling import draw_sample
+from .score_training import STEPS_PER_EPOCH, ScoreLearner, ScoreOptions
+from .start import plane_groups
+
+MAX_CENTROIDS = SDCQuantizer.max_ncentroids
+HELD_OUT_DOCUMENTS = 20_000
+HELD_OUT_K = 10
+# 4096 centroids with 32 points each.
+DEFAULT_TRAIN_POINTS = 131_072
+ROTATION_POINTS = 20_000
+MAX_ANCHORS = 8_000
+MAX_QUERIES = 50_000
+DEFAULT_LEARNING_RATE = 2e-3
+
+# Of the numbers and the tensors in a checkpoint that say what the start was.
+START_NAMES = (
+    ("plane_widths", "ncentroids", "unit"),
+    ("rows", "mean", "centroids"),
+)
+
+
+class DocumentRequest(NamedTuple):
+    """What the caller asks of a document's code."""
+
+    code_size: int | None
+    """Bytes of a code in all; ``None`` where plane widths are given."""
+    plane_widths: tuple[int, ...] | None
+    ncentroids: int | None
+    """``None``: by the size of the sample."""
+
+    def candidates(self, variance: np.ndarray, ncentroids: int) -> list[DocumentCode]:
+        """The codes to choose from, for residuals of this ``variance``, (d,)."""
+        if self.plane_widths is not None:
+            return [DocumentCode(self.plane_widths, ncentroids)]
+        assert self.code_size is not None
+        nbytes = self.code_size - extra_bytes(ncentroids)
+        widths = [
+            choose_plane_widths(variance, nbytes, planes, least)
+            for least in LEAST_WIDTHS
+            for planes in PLANES_PER_OCTAVE
+        ]
+        return [DocumentCode(planes, ncentroids) for planes in dict.fromkeys(widths)]
+
+
+def check_request(
+    *,
+    code_size: int | None,
+    document_plane_widths: Sequence[int] | None,
+    ncentroids: int | None,
+    coarse: bool,
+) -> DocumentRequest:
+    """Refuse what no code can be made of, as far as that shows without data."""
+    if (code_size is None) == (document_plane_widths is None):
+        raise ValueError(
+            "m, code_size, document_plane_widths: exactly one of them expected"
+        )
+    widths = None
+    if document_plane_widths is not None:
+        name = "document_plane_widths"
+        widths = check_plane_widths([integer(name, v) for v in document_plane_widths])
+    if not coarse:
+        if ncentroids:
+            raise ValueError(
+                f"ncentroids: none expected without coarse, got {ncentroids}"
+            )
+        ncentroids = 0
+    if ncentroids is not None:
+        ncentroids = integer("ncentroids", ncentroids)
+        if not 0 <= ncentroids <= MAX_CENTROIDS:
+            raise ValueError(
+                f"ncentroids: 0 to {MAX_CENTROIDS} expected, got {ncentroids}"
+            )
+    least = extra_bytes(ncentroids or 0) + 1
+    if code_size is not None and integer("code_size", code_size) < least:
+        raise ValueError(
+            f"code_size: at least {least} bytes expected, a plane of 8 dimensions and "
+            f"what comes with it, got {code_size}"
+        )
+    return DocumentRequest(code_size, widths, ncentroids)
+
+
+def _resolve_ncentroids(request: DocumentRequest, n: int) -> int:
+    """Centroids for a sample of ``n`` vectors; with planes beside them."""
+    if request.ncentroids is not None:
+        return request.ncentroids
+    ncentroids = default_ncentroids(n)
+    if request.code_size is not None:
+        while extra_bytes(ncentroids) >= request.code_size:
+            ncentroids = MAX_ONE_BYTE_CENTROIDS if extra_bytes(ncentroids) > 3 else 0
+    return ncentroids
+
+
+def train_document_code(
+    x: Any, queries: Any, request: DocumentRequest, options: ScoreOptions, run: Run
+) -> RecurrentBinarizer:
+    """``train_binarizer`` for a request."""
+    rng = np.random.default_rng(run.seed)
+    sample = draw_sample(x, run.max_train_points, rng)
+    rows, data = sample.rows, sample.statistics()
+    d_in = rows.shape[1]
+    ncentroids = _resolve_ncentroids(request, len(rows))
+    _check_sample(rows, request, ncentroids)
+    warn_of_lengths(rows)
+    anchors = None
+    if queries is None:
+        count = min(run.held_out_queries, len(rows) // 10)
+        held_out, rows = np.split(rows, [count])
+    else:
+        drawn = draw_sample(queries, MAX_QUERIES, rng, "queries")
+        if drawn.rows.shape[1] != d_in:
+            raise ValueError(
+                f"queries: {d_in} dimensions expected, as x has, "
+                f"got {drawn.rows.shape[1]}"
+            )
+        data["queries"] = drawn.statistics()
+        count = min(run.held_out_queries, len(drawn.rows) // 5)
+        held_out, anchors = np.split(drawn.rows, [count])
+    stored = run.stored(data)
+    start = None if stored is None else stored_start(stored, *START_NAMES)
+    d = transform_dim(d_in)
+    net = RecurrentBinarizer(d_in, [d] * MAX_NBITS).to(run.device).eval()
+    centroids = None if start is None else start.tensors["centroids"].numpy()
+    residuals = take_residuals(rows, ncentroids, run.seed, centroids)
+    codes = request.candidates(residuals.variance, ncentroids)
+    start_steps = run.rotation_rounds * sum(
+        len(plane_groups(code.plane_widths)) for code in codes
+    )
+    with run.watch(start_steps + run.epochs * STEPS_PER_EPOCH) as watch:
+        measure = HeldOut(
+            held_out,
+            rows[:HELD_OUT_DOCUMENTS],
+            k=HELD_OUT_K,
+            centroids=residuals.centroids,
+        )
+        if start is None:
+            linear = choose_start(
+                net,
+                residuals,
+                codes,
+                measure,
+                rotation_rounds=run.rotation_rounds,
+                rng=rng,
+                bar=watch.bar,
+            )
+            assert net.report is not None
+            net.report.settings, net.report.data = run.settings, data
+        else:
+            linear = _restore_start(net, start)
+            watch.bar.update(start_steps)
+        if run.epochs:
+            learner = ScoreLearner(
+                net,
+                linear,
+                residuals,
+                rows[-MAX_ANCHORS:] if anchors is None else anchors[:MAX_ANCHORS],
+                options,
+                epochs=run.epochs,
+                seed=run.seed,
+            )
+            begun = start or _start_state(net, linear, residuals)
+            loop = Loop(net, learner, measure, run, watch, begun)
+            if stored is not None:
+                loop.restore(stored)
+            loop.improve()
+    return net.cpu()
+
+
+def _start_state(
+    net: RecurrentBinarizer, linear: LinearMap, residuals: Residuals
+) -> LearningState:
+    numbers = {
+        "plane_widths": list(net.document_plane_widths),
+        "ncentroids": net.ncentroids,
+        "unit": linear.unit,
+    }
+    tensors = {
+        "rows": torch.from_numpy(linear.rows),
+        "mean": torch.from_numpy(linear.mean),
+        "centroids": torch.from_numpy(residuals.centroids),
+    }
+    return LearningState(numbers, tensors)
+
+
+def _restore_start(net: RecurrentBinarizer, start: LearningState) -> LinearMap:
+    numbers, tensors = start
+    linear = LinearMap(
+        tensors["rows"].numpy(), tensors["mean"].numpy(), numbers["unit"]
+    )
+    set_linear_map(net, linear)
+    net.set_document_code(numbers["plane_widths"], numbers["ncentroids"])
+    return linear
+
+
+def _check_sample(
+    sample: np.ndarray, request: DocumentRequest, ncentroids: int
+) -> None:
+    n, d_in = sample.shape
+    widths = request.plane_widths
+    if widths is not None and widths[0] > transform_dim(d_in):
+        raise ValueError(
+            f"document_plane_widths: at most the embeddings' {d_in} dimensions "
+            f"expected, got {widths[0]}"
+        )
+    if n <= ncentroids:
+        raise ValueError(f"x: more than {ncentroids} vectors expected, got {n}")
+    check_columns(sample, BITS_PER_BYTE)
+
+
+def choose_start(
+    net: RecurrentBinarizer,
+    sample: Residuals,
+    codes: list[DocumentCode],
+    held_out: HeldOut,
+    *,
+    rotation_rounds: int,
+    rng: np.random.Generator,
+    bar: tqdm,
+) -> LinearMap:
+    """Make ``net`` the start of best held-out recall, and begin its report."""
+    recalls, maps = [], []
+    for code in codes:
+        linear = fit_linear_map(
+            sample,
+            code.plane_widths,
+            rotation_points=ROTATION_POINTS,
+            rotation_rounds=rotation_rounds,
+            rng=rng,
+            after_round=bar.update,
+        )
+        set_linear_map(net, linear)
+        net.set_document_code(code.plane_widths, code.ncentroids)
+        recalls.append(held_out.recall(net))
+        maps.append(linear)
+        bar.set_postfix(recall=f"{max(recalls):.4f}")
+    best = int(np.argmax(recalls))
+    set_linear_map(net, maps[best])
+    net.set_document_code(codes[best].plane_widths, codes[best].ncentroids)
+    net.report = TrainingReport(recalls[best], recalls[best])
+    return maps[best]

@@ -17,8 +17,8 @@ import faiss
 import numpy as np
 import wordnet
 from faiss.contrib.evaluation import knn_intersection_measure
+from trained import search_codes
 
-import faiss_bebr
 from faiss_bebr.training import train_binarizer
 
 SIZES = (36, 52, 68, 100, 132, 196)
@@ -27,19 +27,13 @@ K = 10
 
 def measure(net, documents: np.ndarray, queries: np.ndarray, exact: np.ndarray):
     """Bytes of a code, and recall of the two halves of the queries."""
-    transform = net.to_transform()
-    index = faiss_bebr.IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
-    index.cp.min_points_per_centroid = 1
-    coded = transform.apply(documents)
-    index.train(coded)
-    index.add(coded)
-    labels = index.search(transform.apply(queries), K)[1]
+    code_size, labels = search_codes(net, documents, queries, K)
     half = len(queries) // 2
     recalls = [
         knn_intersection_measure(exact[part], labels[part])
         for part in (slice(half), slice(half, None))
     ]
-    return index.code_size, *recalls
+    return code_size, *recalls
 
 
 def main() -> None:

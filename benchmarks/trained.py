@@ -1,0 +1,25 @@
+"""An index of what `train_binarizer` returned."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+
+import faiss_bebr
+from faiss_bebr.training import RecurrentBinarizer
+
+
+def search_codes(
+    net: RecurrentBinarizer, documents: np.ndarray, queries: np.ndarray, k: int
+) -> tuple[int, np.ndarray]:
+    """Bytes of a document's code, and the k best documents of each query.
+
+    documents: (n, d) float32, queries: (nq, d) float32 -> int, (nq, k) int64
+    """
+    transform = net.to_transform()
+    index = faiss_bebr.IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
+    index.cp.min_points_per_centroid = 1
+    coded = transform.apply(documents)
+    index.train(coded)
+    index.add(coded)
+    return index.code_size, index.search(transform.apply(queries), k)[1]

@@ -32,11 +32,15 @@ bool encode_vectors(
 #pragma omp for
         for (int64_t i = 0; i < int64_t(n); i++) {
             uint8_t* code = codes + i * sdc.code_size();
-            const float scale =
-                    chooser.choose(y + i * sdc.dim(), x + i * sdc.dim());
+            chooser.choose(y + i * sdc.dim(), x + i * sdc.dim());
             sdc.layout.pack(chooser.levels.data(), code);
-            const uint16_t half = encode_float16(scale);
-            std::memcpy(code + sdc.layout.code_size(), &half, sizeof(half));
+            uint8_t* end = code + sdc.layout.code_size();
+            if (sdc.scale_bytes == 1) {
+                *end = chooser.scale_no;
+                continue;
+            }
+            const uint16_t half = encode_float16(chooser.scale);
+            std::memcpy(end, &half, sizeof(half));
             overflow = overflow || half == encode_float16(INFINITY);
         }
     }
@@ -51,7 +55,7 @@ void SDCQuantizer::compute_codes(
         size_t n,
         const float* whole) const {
     check_finite(n, dim(), x);
-    check_centroids();
+    check_trained();
     bool overflow = false;
     if (ncentroids == 0) {
         overflow = encode_vectors(*this, n, x, whole ? whole : x, codes);
@@ -86,11 +90,12 @@ void SDCQuantizer::compute_codes(
 }
 
 void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
-    check_centroids();
+    check_trained();
     const int m = layout.coded_dim();
 #pragma omp parallel if (n > 1000)
     {
         std::vector<uint8_t> levels(m);
+        std::vector<float> centroid(dim());
 #pragma omp for
         for (int64_t i = 0; i < int64_t(n); i++) {
             const uint8_t* code = codes + i * code_size();
@@ -103,7 +108,7 @@ void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
             }
             std::fill(vector + m, vector + dim(), 0.0f);
             if (ncentroids > 0) {
-                const float* centroid = get_centroid(code);
+                decode_centroid(code, centroid.data());
                 for (int j = 0; j < dim(); j++) {
                     vector[j] += centroid[j];
                 }
@@ -112,10 +117,15 @@ void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
     }
 }
 
-float SDCQuantizer::get_scale(const uint8_t* code) const {
-    uint16_t half;
-    std::memcpy(&half, code + layout.code_size(), sizeof(half));
-    return decode_float16(half);
+void SDCQuantizer::decode_centroid(const uint8_t* code, float* x) const {
+    const float* centroid = get_centroid(code);
+    std::copy(centroid, centroid + dim(), x);
+    if (!centroid_scales.empty()) {
+        const float factor = get_centroid_scale(code);
+        for (int j = 0; j < dim(); j++) {
+            x[j] = factor * (x[j] + origin[j]) - origin[j];
+        }
+    }
 }
 
 void SDCQuantizer::check_codes(size_t n, const uint8_t* codes) const {

@@ -94,13 +94,12 @@ void cluster_scales(
         const ScaleSample& sample,
         std::vector<float>& values,
         std::vector<float>& centroid_values) {
-    const float a = static_cast<float>(sample.norm);
-    const float b = static_cast<float>(sample.centroid_norm);
+    const float weight = static_cast<float>(sample.centroid_norm / sample.norm);
     const size_t n = sample.scales.size();
     std::vector<float> pairs(2 * n);
     for (size_t i = 0; i < n; i++) {
-        pairs[2 * i] = a * sample.scales[i];
-        pairs[2 * i + 1] = b * sample.centroid_scales[i];
+        pairs[2 * i] = sample.scales[i];
+        pairs[2 * i + 1] = weight * sample.centroid_scales[i];
     }
     const size_t k = std::min(values.size() - 1, n);
     if (k < n) {
@@ -113,8 +112,8 @@ void cluster_scales(
     }
     for (size_t i = 1; i < values.size(); i++) {
         const float* pair = pairs.data() + 2 * std::min(i - 1, k - 1);
-        values[i] = a > 0 ? std::max(pair[0] / a, 0.0f) : 0;
-        centroid_values[i] = b > 0 ? std::max(pair[1] / b, 0.0f) : 1;
+        values[i] = pair[0];
+        centroid_values[i] = weight > 0 ? pair[1] / weight : 1;
     }
 }
 

@@ -165,6 +165,9 @@ void IndexIVFSDC::set_scale_type(ScaleType type) {
             !(by_residual && type == Scale_cosine),
             "residuals differ in length, which Scale_cosine does not keep");
     sdc.scale_type = type;
+    if (sdc.has_scale_values()) {
+        set_scale_bytes(1);
+    }
 }
 
 void IndexIVFSDC::set_scale_bytes(size_t nbytes) {

@@ -109,7 +109,8 @@ struct IndexIVFSDC : faiss::IndexIVF {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty; Scale_cosine is not for residuals
+    /// only while the index is empty; Scale_cosine is not for residuals. Scales
+    /// of one byte have to be trained anew
     void set_scale_type(ScaleType type);
 
     /** Only while the index is empty.

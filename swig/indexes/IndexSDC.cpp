@@ -79,6 +79,9 @@ void IndexSDC::set_scale_type(ScaleType type) {
             !(sdc.ncentroids > 0 && type == Scale_cosine),
             "residuals differ in length, which Scale_cosine does not keep");
     sdc.scale_type = type;
+    if (sdc.has_scale_values()) {
+        set_scale_bytes(1);
+    }
 }
 
 void IndexSDC::set_scale_bytes(size_t nbytes) {

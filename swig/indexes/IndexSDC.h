@@ -114,7 +114,8 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty; Scale_cosine is not for centroids
+    /// only while the index is empty; Scale_cosine is not for centroids. Scales
+    /// of one byte have to be trained anew
     void set_scale_type(ScaleType type);
 
     /** Only while the index is empty.

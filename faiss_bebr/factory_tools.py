@@ -151,9 +151,7 @@ def _name_encoding(index: Any, binarizer: Any) -> str:
         name = "SDC" + "-".join(map(str, widths))
     if index.sdc.ncentroids:
         name += f"_{index.sdc.ncentroids}"
-    is_learned = (
-        binarizer is None or not are_first_planes or index.sdc.ncentroids > 0
-    )
+    is_learned = binarizer is None or not are_first_planes or index.sdc.ncentroids > 0
     if index.sdc.scale_bytes == (1 if is_learned else 2):
         return name
     return f"{name}_S{_SCALES[index.sdc.scale_bytes]}"

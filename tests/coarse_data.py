@@ -66,7 +66,8 @@ def get_widths(index) -> list[int]:
 def get_scales(index) -> tuple[np.ndarray | None, np.ndarray | None]:
     """What scales of one byte stand for, of vectors and of centroids: (256,)."""
     values, centroids = (
-        faiss.vector_to_array(v) for v in (index.sdc.scale_values, index.sdc.centroid_scales)
+        faiss.vector_to_array(v)
+        for v in (index.sdc.scale_values, index.sdc.centroid_scales)
     )
     return values if len(values) else None, centroids if len(centroids) else None
 

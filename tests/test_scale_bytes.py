@@ -235,7 +235,9 @@ def test_few_training_vectors_are_the_pairs_of_scales(rng):
 @pytest.mark.parametrize("ncentroids", [0, 16])
 def test_merge(metric, ncentroids, rng):
     x = coarse_vectors(rng, 700, D)
-    one, same = (make_coarse(WIDTHS, D, ncentroids, metric, scale_bytes=1) for _ in "ab")
+    one, same = (
+        make_coarse(WIDTHS, D, ncentroids, metric, scale_bytes=1) for _ in "ab"
+    )
     other = make_coarse(WIDTHS, D, ncentroids, metric)
     for index in (one, same, other):
         index.add(x)

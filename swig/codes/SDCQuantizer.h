@@ -41,10 +41,11 @@ enum ScaleType {
  *
  * Input vectors divided by `range` are on the paper's scale, b_u of a recurrent
  * binarizer with values in (-2, 2); others are clipped to that grid. A code is
- * the planes of PlaneLayout followed by a scale s, a float16; the planes may be fewer than the input's, whose first ones they
- * are. The decoded vector is v = s * V * layout.unit() * range, and 0 in
- * dimensions that have no bits. Where the range is learned the scale may be one
- * byte, the number of one of scale_values.
+ * the planes of PlaneLayout followed by a scale s, a float16; the planes may be
+ * fewer than the input's, whose first ones they are. The decoded vector is v =
+ * s * V * layout.unit() * range, and 0 in dimensions that have no bits. Where
+ * the range is learned the scale may be one byte, the number of one of
+ * scale_values.
  *
  * With a coarse first stage, all this is about the vector less the centroid c
  * that is nearest to it, and the decoded vector is c + v. The centroid has all

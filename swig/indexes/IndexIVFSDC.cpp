@@ -221,10 +221,7 @@ void IndexIVFSDC::train(idx_t n, const float* x) {
     IndexIVF::train(n, x);
 }
 
-void IndexIVFSDC::train_encoder(
-        idx_t n,
-        const float* x,
-        const idx_t* assign) {
+void IndexIVFSDC::train_encoder(idx_t n, const float* x, const idx_t* assign) {
     if (binarizer) {
         sdc.take_query_map(*binarizer);
         binarizer = nullptr;

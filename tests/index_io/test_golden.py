@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,51 @@ def test_damaged_old_files(
     path.write_bytes(change_old(name, field, new))
     with pytest.raises(RuntimeError, match=message):
         read(path)
+
+
+def set_nan(values: np.ndarray) -> None:
+    values[7] = np.nan
+
+
+def set_infinity(values: np.ndarray) -> None:
+    values[7] = np.inf
+
+
+def set_negative(values: np.ndarray) -> None:
+    values[7] = -1
+
+
+def set_first(values: np.ndarray) -> None:
+    values[0] += 0.5
+
+
+def exchange(values: np.ndarray) -> None:
+    values[[7, 8]] = values[[8, 7]]
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "damage"),
+    [
+        ("sdc_with_scales_of_one_byte", "scale_values", damage)
+        for damage in (set_nan, set_infinity, set_negative, set_first, exchange)
+    ]
+    + [
+        ("sdc_with_scales_of_centroids", attribute, damage)
+        for attribute in ("scale_values", "centroid_scales")
+        for damage in (set_nan, set_infinity, set_negative, set_first)
+    ],
+)
+def test_damaged_scales(
+    name: str, attribute: str, damage: Callable, folder: Path, tmp_path: Path
+):
+    path = get_path(folder, 3, name)
+    index = read(path)
+    values = faiss.vector_to_array(getattr(index.sdc, attribute))
+    payload = unseal(path.read_bytes())
+    assert payload.count(values.tobytes()) == 1
+    damaged = values.copy()
+    damage(damaged)
+    data = payload.replace(values.tobytes(), damaged.tobytes())
+    (tmp_path / "damaged.bebr").write_bytes(seal(data))
+    with pytest.raises(RuntimeError, match="values of scales must"):
+        read(tmp_path / "damaged.bebr")

@@ -25,13 +25,13 @@ struct BestEntries {
     bool add(const Entry& entry) {
         if (!is_full()) {
             heap.push_back(entry);
-        } else if (entry < worst()) {
-            std::pop_heap(heap.begin(), heap.end());
-            heap.back() = entry;
-        } else {
+            std::push_heap(heap.begin(), heap.end());
+            return true;
+        }
+        if (!(entry < worst())) {
             return false;
         }
-        std::push_heap(heap.begin(), heap.end());
+        replace_worst(entry);
         return true;
     }
     void merge(const BestEntries& other) {
@@ -42,6 +42,22 @@ struct BestEntries {
     /// the best first; nothing can be added any more
     void sort() {
         std::sort_heap(heap.begin(), heap.end());
+    }
+
+   private:
+    void replace_worst(const Entry& entry) {
+        size_t i = 0;
+        for (size_t child = 1; child < heap.size(); child = 2 * i + 1) {
+            if (child + 1 < heap.size() && heap[child] < heap[child + 1]) {
+                child++;
+            }
+            if (!(entry < heap[child])) {
+                break;
+            }
+            heap[i] = heap[child];
+            i = child;
+        }
+        heap[i] = entry;
     }
 };
 

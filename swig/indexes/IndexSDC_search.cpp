@@ -85,26 +85,31 @@ struct Scan {
                             index.sdc, queries, index.codes.data(), block_size);
                 }};
         if (tables) {
-            task.sparse_block_size = BoundBlock::get_block_size(*tables);
-            task.make_sparse_block = [this, task]() {
-                return std::make_unique<BoundBlock>(
-                        index.sdc,
-                        queries,
-                        *tables,
-                        *table_kernels,
-                        index.codes.data(),
-                        task.sparse_block_size);
+            const BoundScan bounds = {
+                    index.sdc,
+                    queries,
+                    *tables,
+                    *table_kernels,
+                    index.codes.data()};
+            task.sparse_block_size = bounds.get_block_size();
+            task.make_sparse_block = [bounds]() {
+                return make_bound_block(bounds);
             };
         }
         return task;
     }
 };
 
-/// how many queries are searched at once: more would be tables that fill the
-/// memory
-idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n) {
+/// how many queries are searched at once: more would fill the memory with
+/// tables and results
+idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
     constexpr size_t max_batch = 4096;
-    return std::min({size_t(n), max_batch, get_query_batch(sdc)});
+    constexpr size_t max_results = 1 << 20;
+    return std::min(
+            {size_t(n),
+             max_batch,
+             std::max<size_t>(max_results / k, 256),
+             get_query_batch(sdc)});
 }
 
 } // namespace
@@ -133,7 +138,7 @@ void IndexSDC::search(
                 labels);
     } else {
         check_queries(sdc, n, x);
-        const idx_t batch = get_batch_size(sdc, n);
+        const idx_t batch = get_batch_size(sdc, n, k);
         for (idx_t i = 0; i < n; i += batch) {
             const Scan scan(*this, std::min(batch, n - i), x + i * d);
             scan_knn(
@@ -158,7 +163,7 @@ void IndexSDC::range_search(
     FAISS_THROW_IF_NOT_MSG(!std::isnan(radius), "radius is NaN");
     const SearchParametersSDC params = get_parameters(*this, params_in);
     check_queries(sdc, n, x);
-    const idx_t batch = get_batch_size(sdc, n);
+    const idx_t batch = get_batch_size(sdc, n, 1);
     const auto scan = [&](idx_t i, idx_t ni, faiss::RangeSearchResult* found) {
         const Scan scan_of_part(*this, ni, x + i * d);
         scan_range<float>(

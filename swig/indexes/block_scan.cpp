@@ -230,13 +230,12 @@ void scan_knn(const ScanTask<Key>& task, idx_t k, Key* keys, idx_t* ids) {
     empty.k = k;
     std::vector<TopK<Key>> found = scan(task, empty);
     for (size_t q = 0; q < task.nq; q++) {
-        found[q].sort();
-        const auto& heap = found[q].heap;
+        const auto& best = found[q].sort();
         for (idx_t rank = 0; rank < k; rank++) {
-            const bool any = rank < idx_t(heap.size());
+            const bool any = rank < idx_t(best.size());
             keys[q * k + rank] =
-                    any ? heap[rank].first : std::numeric_limits<Key>::max();
-            ids[q * k + rank] = any ? heap[rank].second : -1;
+                    any ? best[rank].first : std::numeric_limits<Key>::max();
+            ids[q * k + rank] = any ? best[rank].second : -1;
         }
     }
 }

@@ -323,11 +323,9 @@ void scan_lists_knn(
     std::vector<TopK> found = scan(task, empty, stats);
     const Entry none = {std::numeric_limits<int32_t>::max(), -1, -1};
     for (size_t q = 0; q < task.nq; q++) {
-        found[q].sort();
+        const std::vector<Entry>& best = found[q].sort();
         for (idx_t rank = 0; rank < k; rank++) {
-            const Entry& entry = rank < idx_t(found[q].heap.size())
-                    ? found[q].heap[rank]
-                    : none;
+            const Entry& entry = rank < idx_t(best.size()) ? best[rank] : none;
             keys[q * k + rank] = entry.key;
             if (ids) {
                 ids[q * k + rank] = entry.id;

@@ -232,6 +232,24 @@ def test_few_training_vectors_are_the_pairs_of_scales(rng):
     assert error < 0.2 * (x**2).mean()
 
 
+@pytest.mark.parametrize("ncentroids", [0, 100])
+@pytest.mark.parametrize("nq", [1, 100])
+def test_many_documents_at_every_simd_level(metric, ncentroids, nq, rng):
+    """Enough of them for scans that reject most by bounds of their keys."""
+    x = coarse_vectors(rng, 12_000, D)
+    index = make_coarse(WIDTHS, D, ncentroids, metric, mapped=True, scale_bytes=1)
+    index.add(x)
+    detected = faiss.SIMDConfig.get_level()
+    expected = index.search(x[-nq:], 10)
+    try:
+        for level in range(detected):
+            if faiss.SIMDConfig.is_simd_level_available(level):
+                faiss.SIMDConfig.set_level(level)
+                assert_same(index.search(x[-nq:], 10), expected)
+    finally:
+        faiss.SIMDConfig.set_level(detected)
+
+
 @pytest.mark.parametrize("ncentroids", [0, 16])
 def test_merge(metric, ncentroids, rng):
     x = coarse_vectors(rng, 700, D)

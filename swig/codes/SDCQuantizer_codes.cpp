@@ -8,6 +8,7 @@
 
 #include <faiss/impl/FaissAssert.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace faiss_bebr {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace faiss_bebr {
 
@@ -178,6 +179,26 @@ float SDCQuantizer::get_scale(const uint8_t* code) const {
     uint16_t half;
     std::memcpy(&half, bytes, sizeof(half));
     return decode_float16(half);
+}
+
+float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
+    if (scale_bytes == 1) {
+        float largest = 0;
+        for (size_t i = 0; i < n; i++) {
+            largest = std::max(largest, get_scale(codes[i]));
+        }
+        return largest;
+    }
+    // float16 without a sign are ordered as integers are
+    uint16_t max = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        std::memcpy(&half, codes[i] + layout.code_size(), sizeof(half));
+        max = std::max(max, half);
+    }
+    const uint16_t infinity = 0x7c00;
+    return max <= infinity ? decode_float16(max)
+                           : std::numeric_limits<float>::quiet_NaN();
 }
 
 size_t SDCQuantizer::find_scale(float scale) const {

@@ -10,7 +10,7 @@ namespace faiss_bebr {
 
 using faiss::SIMDLevel;
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 
 namespace {
 
@@ -19,6 +19,10 @@ bool has_avx512() {
             __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") &&
             __builtin_cpu_supports("avx512vl");
+}
+
+bool has_avx512_vbmi() {
+    return has_avx512() && __builtin_cpu_supports("avx512vbmi");
 }
 
 /// the 256-bit kernels with every extension that the processor has
@@ -46,6 +50,17 @@ SDCKernels make_best_avx512() {
     return kernels;
 }
 
+/** Whether FAISS uses what it detected, above AVX512. FAISS 1.15.0 has no level
+ * between AVX512 and Sapphire Rapids, so a level that was detected stands for
+ * the processor as it is.
+ */
+bool uses_all_of_avx512(SIMDLevel level, SIMDLevel detected) {
+    static const bool cpu_has_avx512 = has_avx512();
+    return cpu_has_avx512 && level != SIMDLevel::NONE &&
+            level != SIMDLevel::AVX2 &&
+            (level != SIMDLevel::AVX512 || level == detected);
+}
+
 } // namespace
 
 const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
@@ -57,18 +72,27 @@ const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
     if (level == SIMDLevel::NONE || !cpu_has_avx2) {
         return plain_kernels;
     }
-    // a level that was detected stands for the processor as it is: FAISS has
-    // no level for AVX-VNNI, and 1.15.0 none between AVX512 and Sapphire Rapids
+    // here too: FAISS has no level for AVX-VNNI
     if (level == SIMDLevel::AVX2 || !cpu_has_avx512) {
         return level == detected ? best_avx2 : avx2_kernels;
     }
-    if (level == SIMDLevel::AVX512 && level != detected) {
-        return avx512_kernels;
-    }
-    return best_avx512;
+    return uses_all_of_avx512(level, detected) ? best_avx512 : avx512_kernels;
 }
 
-#elif defined(__aarch64__)
+const TableKernels* choose_table_kernels(SIMDLevel level, SIMDLevel detected) {
+    static const bool cpu_has_vbmi = has_avx512_vbmi();
+    return cpu_has_vbmi && uses_all_of_avx512(level, detected)
+            ? &avx512_vbmi_table_kernels
+            : nullptr;
+}
+
+#else
+
+const TableKernels* choose_table_kernels(SIMDLevel, SIMDLevel) {
+    return nullptr;
+}
+
+#ifdef __aarch64__
 
 namespace {
 
@@ -117,12 +141,27 @@ const SDCKernels& choose_kernels(SIMDLevel, SIMDLevel) {
     return plain_kernels;
 }
 
-#endif
+#endif // __aarch64__
 
-const SDCKernels& get_kernels() {
+#endif // __x86_64__
+
+namespace {
+
+SIMDLevel get_detected_level() {
     static const SIMDLevel detected =
             faiss::SIMDConfig::auto_detect_simd_level();
-    return choose_kernels(faiss::SIMDConfig::get_level(), detected);
+    return detected;
+}
+
+} // namespace
+
+const SDCKernels& get_kernels() {
+    return choose_kernels(faiss::SIMDConfig::get_level(), get_detected_level());
+}
+
+const TableKernels* get_table_kernels() {
+    return choose_table_kernels(
+            faiss::SIMDConfig::get_level(), get_detected_level());
 }
 
 const char* get_simd_level_name() {

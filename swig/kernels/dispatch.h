@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/SDCKernels.h"
+#include "kernels/TableKernels.h"
 
 #include <faiss/utils/simd_levels.h>
 
@@ -11,6 +12,11 @@ namespace faiss_bebr {
  * @param detected  the level that FAISS found
  */
 const SDCKernels& choose_kernels(
+        faiss::SIMDLevel level,
+        faiss::SIMDLevel detected);
+
+/// what get_table_kernels() takes
+const TableKernels* choose_table_kernels(
         faiss::SIMDLevel level,
         faiss::SIMDLevel detected);
 

@@ -40,6 +40,20 @@ TEST(vnni_only_at_the_detected_level) {
     CHECK((best.code_dots == get_avx2_vnni_code_dots()) == has_vnni);
 }
 
+TEST(table_kernels_only_at_the_detected_level) {
+    const auto choose = choose_table_kernels;
+    const bool has_vbmi = __builtin_cpu_supports("avx512f") &&
+            __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512dq") &&
+            __builtin_cpu_supports("avx512vl") &&
+            __builtin_cpu_supports("avx512vbmi");
+    const SIMDLevel avx512 = SIMDLevel::AVX512;
+    CHECK((choose(avx512, avx512) == &avx512_vbmi_table_kernels) == has_vbmi);
+    CHECK(choose(avx512, SIMDLevel::AVX512_SPR) == nullptr);
+    CHECK(choose(SIMDLevel::AVX2, avx512) == nullptr);
+    CHECK(choose(SIMDLevel::NONE, avx512) == nullptr);
+}
+
 #elif defined(__aarch64__)
 
 TEST(dot_products_only_at_the_detected_level) {

@@ -28,7 +28,8 @@ inline int32_t sum_i32x8(__m256i sums) {
     return _mm_cvtsi128_si32(x);
 }
 
-template <__m256i (*dot4)(__m256i, __m256i)>
+/// @param has_squares  add level^2, of levels below 128
+template <__m256i (*dot4)(__m256i, __m256i), bool has_squares = false>
 int32_t code_dot(
         const PlanesView& planes,
         const int8_t* query,
@@ -36,8 +37,11 @@ int32_t code_dot(
     __m256i sums = _mm256_setzero_si256();
     for (int i = 0; i < planes.dim; i += 32) {
         const __m256i dims = load_u8x32(query + i, planes.dim - i);
-        sums = _mm256_add_epi32(
-                sums, dot4(levels_u8x32(planes, code, i), dims));
+        const __m256i levels = levels_u8x32(planes, code, i);
+        sums = _mm256_add_epi32(sums, dot4(levels, dims));
+        if (has_squares) {
+            sums = _mm256_add_epi32(sums, dot4(levels, levels));
+        }
     }
     return sum_i32x8(sums);
 }
@@ -52,6 +56,36 @@ void code_dots(
         dots[k] = planes.nplanes == 8
                 ? code_dot<dot4_i32x8>(planes, query, codes[k])
                 : code_dot<dot4_low_i32x8>(planes, query, codes[k]);
+    }
+}
+
+void code_square_dots(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        dots[k] = code_dot<dot4_low_i32x8, true>(planes, query, codes[k]);
+    }
+}
+
+void code_hamming(
+        size_t nbytes,
+        const uint8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        __m256i sums = _mm256_setzero_si256();
+        for (size_t i = 0; i < nbytes; i += 32) {
+            const int left = static_cast<int>(nbytes - i);
+            const __m256i bits = _mm256_xor_si256(
+                    load_u8x32((const int8_t*)query + i, left),
+                    load_u8x32((const int8_t*)codes[k] + i, left));
+            sums = _mm256_add_epi64(sums, popcount_u64x4(bits));
+        }
+        dots[k] = sum_i32x8(sums);
     }
 }
 

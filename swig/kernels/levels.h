@@ -14,10 +14,12 @@ extern const TableKernels plain_table_kernels;
 extern const SDCKernels avx2_kernels;
 extern const SDCKernels avx512_kernels;
 extern const TableKernels avx512_vbmi_table_kernels;
-/// the dots of avx512_kernels with VNNI, the hamming with VPOPCNTDQ
+/// the dots of avx512_kernels with VNNI, the Hamming distances with VPOPCNTDQ
 decltype(SDCKernels::dots) get_avx512_vnni_dots();
 decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots();
+decltype(SDCKernels::code_square_dots) get_avx512_vnni_code_square_dots();
 decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming();
+decltype(SDCKernels::code_hamming) get_avx512_vpopcntdq_code_hamming();
 #endif
 
 } // namespace faiss_bebr

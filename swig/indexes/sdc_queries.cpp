@@ -114,8 +114,11 @@ void LevelQueries::set(
         int8_t* row = levels.data() + i * m;
         // a step of 0 is that of zeros or denormals, whose levels are all 0
         for (int j = 0; j < m && step[i] > 0; j++) {
+            // to the nearest integer, even ones in the middle: what is about
+            // 127 at most has no digits after the point beside this
+            constexpr float shifter = 3 << 22;
             const float level =
-                    std::nearbyint(mapped[j] * sdc.range[j] / step[i]);
+                    (mapped[j] * sdc.range[j] / step[i] + shifter) - shifter;
             row[j] = static_cast<int8_t>(
                     std::min(std::max(level, -127.0f), 127.0f));
             shift[i] += row[j] * sdc.layout.level_base[j];

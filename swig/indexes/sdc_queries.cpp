@@ -225,6 +225,10 @@ DocumentNorms::DocumentNorms(
         : sdc(sdc_in), layout(layout_in), kernels(get_kernels()) {
     if (sdc.ncentroids > 0) {
         offset.resize(layout.coded_dim());
+        centroid_weight.resize(layout.coded_dim());
+        for (int i = 0; i < layout.coded_dim(); i++) {
+            centroid_weight[i] = 2 * sdc.query_weight[i] * sdc.range[i];
+        }
     } else if (layout.nplanes() == 1) {
         const std::vector<uint8_t> any_code(layout.code_size());
         norm_of_signs = kernels.code_norm(
@@ -243,8 +247,13 @@ float DocumentNorms::operator()(const uint8_t* code) {
     }
     // (step V + 2 c) step V, with the weights
     const float* centroid = sdc.get_centroid(code);
-    for (int i = 0; i < layout.coded_dim(); i++) {
-        offset[i] = 2 * sdc.query_weight[i] * sdc.range[i] * centroid[i];
+    if (centroid != last) {
+        const float* w = centroid_weight.data();
+        float* out = offset.data();
+        for (int i = 0; i < layout.coded_dim(); i++) {
+            out[i] = w[i] * centroid[i];
+        }
+        last = centroid;
     }
     return step *
             kernels.code_product(

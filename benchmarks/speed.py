@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import faiss
 import roofline
 import wordnet
 from speed_cases import Cases, binary, set_parameter
-from timing import SpeedRow, compare, describe, draw, write
+from timing import Contender, SpeedRow, compare, describe, draw, write
 
 import faiss_bebr
 
@@ -28,53 +29,40 @@ CASES = ("flat", "ivf", "hnsw", "binary", "roofline")
 BINARY_BITS = (256, 512, 1024, 2048)
 
 
-def measure_flat(cases: Cases, ways: list[tuple[int, int]], rounds: int):
-    for contenders in cases.flat():
-        for threads, at_once in ways:
+@dataclass
+class Plan:
+    """How each comparison is measured."""
+
+    threads: list[int]
+    queries: list[int]
+    rounds: int
+    clock: str
+
+    def compare(
+        self, case: str, contenders: list[Contender], parameter: int | None = None
+    ) -> Iterator[SpeedRow]:
+        for threads in self.threads:
             faiss.omp_set_num_threads(threads)
-            yield from compare(
-                "flat",
-                contenders,
-                queries_at_once=at_once,
-                threads=threads,
-                rounds=rounds if at_once > 1 else 5 * rounds,
-            )
+            for at_once in self.queries:
+                yield from compare(
+                    case,
+                    contenders,
+                    queries_at_once=at_once,
+                    threads=threads,
+                    # a single query is soon done
+                    rounds=self.rounds if at_once > 1 else 5 * self.rounds,
+                    parameter=parameter,
+                    clock=self.clock,
+                )
 
 
-def measure_swept(
-    cases: Cases, case: str, ways: list[tuple[int, int]], rounds: int
-) -> Iterator[SpeedRow]:
+def measure_swept(cases: Cases, case: str, plan: Plan) -> Iterator[SpeedRow]:
     contenders, parameter, values = cases.swept(case)
     for value in values:
         for one in contenders:
             set_parameter(one, parameter, value)
             cases.measure(one)
-        for threads, at_once in ways:
-            faiss.omp_set_num_threads(threads)
-            yield from compare(
-                case,
-                contenders,
-                queries_at_once=at_once,
-                threads=threads,
-                rounds=rounds if at_once > 1 else 5 * rounds,
-                parameter=value,
-            )
-
-
-def measure_binary(
-    n: int, ways: list[tuple[int, int]], rounds: int
-) -> Iterator[SpeedRow]:
-    for bits in BINARY_BITS:
-        contenders = binary(bits, n)
-        for threads, at_once in ways:
-            faiss.omp_set_num_threads(threads)
-            yield from compare(
-                "binary",
-                contenders,
-                queries_at_once=min(at_once, 100),
-                threads=threads,
-                rounds=rounds,
-            )
+        yield from plan.compare(case, contenders, value)
 
 
 def main() -> None:
@@ -83,17 +71,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--queries", type=int, nargs="+", default=[1000, 1])
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="cpu: what the thread computed, for a machine with other work",
+    )
     parser.add_argument("--binary-vectors", type=int, default=1_000_000)
     parser.add_argument("--large-vectors", type=int, default=10_000_000)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--plot", type=Path, help="where the picture is written")
     arguments = parser.parse_args()
 
-    ways = [(t, at_once) for t in arguments.threads for at_once in arguments.queries]
-    rounds = arguments.rounds
+    if arguments.clock == "cpu" and arguments.threads != [1]:
+        parser.error("--clock cpu counts one thread only")
+    plan = Plan(arguments.threads, arguments.queries, arguments.rounds, arguments.clock)
     print(
-        f"{rounds} rounds, kernels {faiss_bebr.get_simd_level_name()}, "
-        f"faiss-cpu {faiss.__version__}"
+        f"{plan.rounds} rounds, {plan.clock} time, kernels "
+        f"{faiss_bebr.get_simd_level_name()}, faiss-cpu {faiss.__version__}"
     )
     rows: list[SpeedRow] = []
 
@@ -105,16 +100,19 @@ def main() -> None:
     if {"flat", "ivf", "hnsw"} & set(arguments.cases):
         cases = Cases(wordnet.load())
         if "flat" in arguments.cases:
-            take(measure_flat(cases, ways, rounds))
+            for contenders in cases.flat():
+                take(plan.compare("flat", contenders))
         for case in ("ivf", "hnsw"):
             if case in arguments.cases:
-                take(measure_swept(cases, case, ways, rounds))
+                take(measure_swept(cases, case, plan))
     if "binary" in arguments.cases:
-        take(measure_binary(arguments.binary_vectors, ways, rounds))
+        plan.queries = [min(at_once, 100) for at_once in plan.queries]
+        for bits in BINARY_BITS:
+            take(plan.compare("binary", binary(bits, arguments.binary_vectors)))
     if "roofline" in arguments.cases:
         for threads in arguments.threads:
             for line in roofline.report(
-                threads, n=arguments.large_vectors, rounds=rounds
+                threads, n=arguments.large_vectors, rounds=plan.rounds
             ):
                 print(line, flush=True)
     if arguments.csv:

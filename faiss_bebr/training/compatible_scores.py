@@ -96,7 +96,8 @@ class CompatibleScoreLearner:
         self.old_weight = old_weight
         self.generator = torch.Generator().manual_seed(seed)
         self.x = place(x - linear.centre)
-        self.anchors = place(anchors - linear.centre)
+        self.anchors = place(anchors)
+        self.centre = place(linear.centre)
         self.near = find_true_neighbours(anchors, x, options.neighbours)
         sdc = old.index.sdc
         self.unit = place(old.query_weight).sqrt()
@@ -186,8 +187,9 @@ class CompatibleScoreLearner:
         x = self.x[documents]
         z = x @ self.rows.T
         decoded = self.decode(z)
-        queries = self.anchors[rows] @ self.rows.T + self.offset
-        truth = (x.view(*near.shape, -1) @ self.anchors[rows][:, :, None])[:, :, 0]
+        anchors = self.anchors[rows]
+        queries = (anchors - self.centre) @ self.rows.T + self.offset
+        truth = (x.view(*near.shape, -1) @ anchors[:, :, None])[:, :, 0]
         wrong = [
             (part.view(*near.shape, -1) @ queries[:, :, None])[:, :, 0]
             - self.factor * truth

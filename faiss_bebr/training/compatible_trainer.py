@@ -27,7 +27,8 @@ from .compatible_start import (
 )
 from .document_trainer import MAX_ANCHORS, MAX_QUERIES
 from .learner import LearningOptions
-from .loop import Loop, NetworkLearner
+from .learning_state import LearningState
+from .loop import Loop, NetworkLearner, stored_start
 from .network import RecurrentBinarizer
 from .plane_trainer import (
     HELD_OUT_DOCUMENTS,
@@ -38,7 +39,7 @@ from .plane_trainer import (
 from .report import TrainingReport
 from .run import Run
 from .sampling import count_batches, draw_sample
-from .score_training import STEPS_PER_EPOCH, ScoreOptions
+from .score_training import ScoreOptions
 
 
 class Upgrade(NamedTuple):
@@ -77,11 +78,12 @@ def train_compatible_network(
     """``train_compatible``, its arguments checked."""
     material = _prepare(x_new, old, x_old, queries, run)
     stored = run.stored(material.data)
+    start = None if stored is None else stored_start(stored, (), LinearMap._fields)
     old.train_index(material.codes)
     net = _make_network(material.x.shape[1], old, upgrade, run).to(run.device)
     nested = isinstance(upgrade.options, LearningOptions) and upgrade.options.nested
     grid = START_GRID if old.is_plain else MAP_GRID
-    per_epoch = STEPS_PER_EPOCH
+    per_epoch = CompatibleScoreLearner.steps_per_epoch
     if old.is_plain:
         per_epoch = count_batches(len(material.x), upgrade.batch_size)
     with run.watch(start_steps(grid) + run.epochs * per_epoch) as watch:
@@ -93,14 +95,14 @@ def train_compatible_network(
             k=HELD_OUT_K,
             nested=nested,
         )
-        alignment = fit_alignment(
-            material.x,
-            material.codes,
-            old.query_weight,
-            old.query_offset,
-            leading_only=not old.is_plain,
-        )
-        if stored is None:
+        if start is None:
+            alignment = fit_alignment(
+                material.x,
+                material.codes,
+                old.query_weight,
+                old.query_offset,
+                leading_only=not old.is_plain,
+            )
             covariance = np.cov(material.x, rowvar=False, bias=True)
             linear, recall = choose_start(
                 net, alignment, covariance, grid, held_out, watch.bar
@@ -110,15 +112,22 @@ def train_compatible_network(
             )
             net.report.history.append({"step": 0, "recall": recall, **held_out.parts})
         else:
-            linear = alignment.map()
+            linear = LinearMap(
+                **{name: value.numpy() for name, value in start.tensors.items()}
+            )
             watch.bar.update(start_steps(grid))
         if run.epochs:
             learner = _make_learner(net, linear, old, material, upgrade, run)
-            loop = Loop(net, learner, held_out, run, watch)
+            begun = start or LearningState({}, _tensors(linear))
+            loop = Loop(net, learner, held_out, run, watch, begun)
             if stored is not None:
                 loop.restore(stored)
             loop.improve()
     return net.cpu()
+
+
+def _tensors(linear: LinearMap) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(x) for name, x in linear._asdict().items()}
 
 
 def _prepare(

@@ -108,7 +108,7 @@ def _make(folder: Path, layers: int, rows: np.ndarray) -> None:
         save(folder / f"{name}.f32.npy", model.encode(texts, show_progress_bar=True))
 
 
-def measure(data: Data, arguments: dict[str, Any], epochs: int) -> None:
+def measure(data: Data, arguments: dict[str, Any]) -> None:
     """Train and print a row for each step of the change."""
     exact = faiss.IndexFlatIP(data.new_documents.shape[1])
     exact.add(data.new_documents)
@@ -128,7 +128,7 @@ def measure(data: Data, arguments: dict[str, Any], epochs: int) -> None:
         index.search(old_transform.apply(data.old_queries), K)[1],
     )
     began = time.process_time()
-    new = train_compatible(data.new_documents, old, data.old_documents, epochs=epochs)
+    new = train_compatible(data.new_documents, old, data.old_documents)
     seconds = time.process_time() - began
     transform = new.to_transform()
     new_codes = index.sa_encode(transform.apply(data.new_documents))
@@ -162,7 +162,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("codes", nargs="*", default=list(CODES), metavar="code")
     parser.add_argument("--layers", type=int, default=4, choices=range(1, 7))
-    parser.add_argument("--epochs", type=int, default=2)
     arguments = parser.parse_args()
     unknown = [name for name in arguments.codes if name not in CODES]
     if unknown:
@@ -170,7 +169,7 @@ def main() -> None:
     data = load(arguments.layers)
     for name in arguments.codes:
         print(f"| {name} | hit rate | recall 10@10 |\n|---|---|---|", flush=True)
-        measure(data, CODES[name], arguments.epochs)
+        measure(data, CODES[name])
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ def old_binarizers(models) -> dict[str, RecurrentBinarizer]:
 @pytest.fixture(scope="module")
 def upgrades(models, old_binarizers) -> dict[str, RecurrentBinarizer]:
     return {
-        kind: train_compatible(models.new.documents, old, models.old.documents)
+        kind: train_compatible(
+            models.new.documents, old, models.old.documents, epochs=2
+        )
         for kind, old in old_binarizers.items()
     }
 
@@ -147,7 +149,7 @@ class TestResult:
         recalls = [entry["recall"] for entry in report.history]
         assert report.start_recall == recalls[0]
         assert report.best_recall == max(recalls)
-        assert report.settings["old_weight"] == 1.0
+        assert report.settings["old_weight"] == 0.5
         assert report.data["old"]["d"] == models.old.documents.shape[1]
 
 
@@ -181,7 +183,9 @@ def test_fewer_new_dimensions_than_the_code_has(models):
     """From the new model of the other tests back to the small one."""
     for arguments in ({"m": 40, "nbits": 4, "document_nbits": 2}, {"code_size": 13}):
         old = train_binarizer(models.new.documents, **QUICK, **arguments)
-        new = train_compatible(models.old.documents, old, models.new.documents)
+        new = train_compatible(
+            models.old.documents, old, models.new.documents, epochs=1
+        )
         index = make_index(old, models.new.documents)
         truth = exact_neighbors(models.old.queries, models.old.documents, K)
         first = recall(search(index, new, models.old.queries), truth)
@@ -194,7 +198,9 @@ def test_fewer_new_dimensions_than_the_code_has(models):
 def test_from_a_transform_of_any_network(models, old_binarizers, upgrades):
     """The old one's blocks are not looked at: a transform has all that counts."""
     transform = old_binarizers["planes"].to_transform()
-    new = train_compatible(models.new.documents, transform, models.old.documents)
+    new = train_compatible(
+        models.new.documents, transform, models.old.documents, epochs=2
+    )
     assert_same_network(new, upgrades["planes"])
     old = train_binarizer(
         models.old.documents, 24, 3, hidden=8, normalize=True, **QUICK

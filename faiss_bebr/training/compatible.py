@@ -21,6 +21,10 @@ from .run import make_run
 from .score_training import ScoreOptions
 from .trainer import PLANES_ONLY
 
+# A rotation towards old codes is further from its best than a start of its own is, so
+# with planes there are more steps than in train_binarizer, and longer ones.
+PLANE_EPOCHS, BUDGET_EPOCHS = 6, 2
+DEFAULT_LEARNING_RATE = 2e-3
 # What a fingerprint stands for in checkpoints.
 DATA = {"x_new", "old_binarizer", "x_old", "queries"}
 
@@ -31,11 +35,11 @@ def train_compatible(
     x_old: Any,
     *,
     queries: Any = None,
-    old_weight: float = 1.0,
+    old_weight: float = 0.5,
     nested: bool = False,
     surrogate: str = "straight_through",
     hidden: int = 0,
-    epochs: int = 2,
+    epochs: int | None = None,
     batch_size: int = 1024,
     learning_rate: float | None = None,
     temperature: float = 0.07,
@@ -89,6 +93,10 @@ def train_compatible(
     old_weight : float
         Of the losses on old documents beside those on new ones; 0 leaves the start
         alone to bring the generations together.
+    epochs : int, optional
+        As in ``train_binarizer``; by default 6 with planes, else 2.
+    learning_rate : float, optional
+        As in ``train_binarizer``; by default 2e-3.
 
     Returns
     -------
@@ -107,8 +115,10 @@ def train_compatible(
     given = dict(locals())
     old = OldGeneration(as_transform(old_binarizer))
     kind = plane_trainer if old.is_plain else document_trainer
+    if epochs is None:
+        given["epochs"] = PLANE_EPOCHS if old.is_plain else BUDGET_EPOCHS
     if learning_rate is None:
-        learning_rate = given["learning_rate"] = kind.DEFAULT_LEARNING_RATE
+        learning_rate = given["learning_rate"] = DEFAULT_LEARNING_RATE
     if max_train_points is None:
         given["max_train_points"] = kind.DEFAULT_TRAIN_POINTS
     if not 0 <= old_weight < math.inf:

@@ -27,7 +27,6 @@ from faiss_bebr.training.compatible_start import (  # noqa: E402
     fit_alignment,
     set_compatible_map,
 )
-from faiss_bebr.training.score_training import ScoreOptions  # noqa: E402
 
 IP = faiss.METRIC_INNER_PRODUCT
 K = 10
@@ -343,7 +342,7 @@ class TestLosses:
             old,
             codes,
             models.new.documents[:500],
-            ScoreOptions(learning_rate=2e-3),
+            learning_rate=2e-3,
             old_weight=1.0,
             epochs=3,
             seed=0,

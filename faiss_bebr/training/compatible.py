@@ -18,7 +18,6 @@ from .learner import LearningOptions
 from .network import RecurrentBinarizer
 from .options import check_defaults, check_least, check_surrogate
 from .run import make_run
-from .score_training import ScoreOptions
 from .trainer import PLANES_ONLY
 
 # A rotation towards old codes is further from its best than a start of its own is, so
@@ -146,10 +145,15 @@ def train_compatible(
             defaults, given, "where documents are the first planes of the old code"
         )
         precision = "float32"
-        options = ScoreOptions(learning_rate=learning_rate)
+        options = None
+        if not 0 < learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate: a positive number expected, got {learning_rate}"
+            )
     upgrade = Upgrade(
         surrogate=check_surrogate(surrogate),
         old_weight=float(old_weight),
+        learning_rate=learning_rate,
         options=options,
         **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
     )

@@ -1,12 +1,14 @@
 """Gradient steps on a linear map for documents that an old index codes by itself.
 
-As ``score_training``, with three things kept as the index has them: its centroids and
-range, which are those of old documents, and the query map. The new map has to land
-among them.
+What is trained is the error of the score among an anchor's true neighbours, where
+ranking is decided, with documents coded as the index codes them. Three things stay as
+the index has them: its centroids and range, which are those of old documents, and the
+query map. The new map has to land among them. Rounding is passed straight through.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,14 +26,18 @@ from .learning_state import (
     under,
 )
 from .network import RecurrentBinarizer
-from .score_training import (
-    ALONG_DOCUMENT,
-    STEPS_PER_EPOCH,
-    ScoreOptions,
-    find_true_neighbours,
-    make_score_optimizer,
-)
+from .score_training import find_true_neighbours
 
+STEPS_PER_EPOCH = 300
+WARM_UP_STEPS = 20
+# What the index weighs squared errors along a document by when it chooses its code.
+ALONG_DOCUMENT = 10.0
+# Of the loss of scores beside that of vectors.
+SCORE_WEIGHT = 1000.0
+# True neighbours of an anchor that scores are compared among, and what a step takes.
+NEIGHBOURS = 60
+ANCHORS_PER_STEP = 32
+NEIGHBOURS_PER_STEP = 32
 TINY = 1e-12
 
 
@@ -65,6 +71,8 @@ class CompatibleScoreLearner:
         Old codes of the documents.
     anchors : (a, d_new) float32
         Queries, or documents.
+    learning_rate : float
+        Of Adam, relative to the root mean square of the map's entries.
     old_weight : float
         Of the loss on old documents.
     """
@@ -79,8 +87,8 @@ class CompatibleScoreLearner:
         old: OldGeneration,
         codes: np.ndarray,
         anchors: np.ndarray,
-        options: ScoreOptions,
         *,
+        learning_rate: float,
         old_weight: float,
         epochs: int,
         seed: int,
@@ -92,13 +100,12 @@ class CompatibleScoreLearner:
 
         self.net = net
         self.linear = linear
-        self.options = options
         self.old_weight = old_weight
         self.generator = torch.Generator().manual_seed(seed)
         self.x = place(x - linear.centre)
         self.anchors = place(anchors)
         self.centre = place(linear.centre)
-        self.near = find_true_neighbours(anchors, x, options.neighbours)
+        self.near = torch.as_tensor(find_true_neighbours(anchors, x, NEIGHBOURS))
         sdc = old.index.sdc
         self.unit = place(old.query_weight).sqrt()
         # Dimensions without weight are read by no query.
@@ -126,8 +133,20 @@ class CompatibleScoreLearner:
         self.used = self.rows.detach().any(dim=1, keepdim=True)
         # The unit of the losses, so that they weigh the same for any data.
         self.scale = float(self.x.square().sum(1).mean()) or 1.0
-        self.optimizer, self.schedule = make_score_optimizer(
-            self.rows, options.learning_rate, epochs * self.steps_per_epoch
+        self._make_optimizer(learning_rate, epochs * self.steps_per_epoch)
+
+    def _make_optimizer(self, learning_rate: float, total_steps: int) -> None:
+        """After a short rise the rate falls to 0."""
+        scale = float(self.rows.detach().square().mean().sqrt())
+        self.optimizer = torch.optim.Adam(
+            [self.rows], lr=learning_rate * scale, betas=(0.9, 0.98)
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            lambda step: (
+                min((step + 1) / WARM_UP_STEPS, 1.0)
+                * (0.5 + 0.5 * math.cos(math.pi * step / total_steps))
+            ),
         )
 
     def epoch(self, first: int = 0) -> Iterator[CompatibleScoreLosses]:
@@ -165,7 +184,7 @@ class CompatibleScoreLearner:
         losses = self.losses(*self._draw())
         score = losses.score + self.old_weight * losses.old_score
         self.optimizer.zero_grad()
-        (self.options.score_weight * score + losses.vector).backward()
+        (SCORE_WEIGHT * score + losses.vector).backward()
         assert self.rows.grad is not None
         self.rows.grad.mul_(self.used)
         self.optimizer.step()
@@ -174,12 +193,11 @@ class CompatibleScoreLearner:
 
     def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Row numbers of anchors, (a,), and of neighbours of each, (a, b)."""
-        options = self.options
         rows = torch.randint(
-            len(self.anchors), (options.anchors_per_step,), generator=self.generator
+            len(self.anchors), (ANCHORS_PER_STEP,), generator=self.generator
         )
         columns = torch.randperm(self.near.shape[1], generator=self.generator)
-        return rows, self.near[rows][:, columns[: options.neighbours_per_step]]
+        return rows, self.near[rows][:, columns[:NEIGHBOURS_PER_STEP]]
 
     def losses(self, rows: torch.Tensor, near: torch.Tensor) -> CompatibleScoreLosses:
         """rows: (a,) of anchors; near: (a, b), their neighbours."""

@@ -30,16 +30,10 @@ from .learner import LearningOptions
 from .learning_state import LearningState
 from .loop import Loop, NetworkLearner, stored_start
 from .network import RecurrentBinarizer
-from .plane_trainer import (
-    HELD_OUT_DOCUMENTS,
-    HELD_OUT_K,
-    Planes,
-    seeded_network,
-)
+from .plane_trainer import HELD_OUT_DOCUMENTS, HELD_OUT_K
 from .report import TrainingReport
 from .run import Run
 from .sampling import count_batches, draw_sample
-from .score_training import ScoreOptions
 
 
 class Upgrade(NamedTuple):
@@ -49,7 +43,9 @@ class Upgrade(NamedTuple):
     surrogate: str
     batch_size: int
     old_weight: float
-    options: LearningOptions | ScoreOptions
+    learning_rate: float
+    options: LearningOptions | None
+    """Of gradient steps on planes."""
 
 
 class Material(NamedTuple):
@@ -81,7 +77,7 @@ def train_compatible_network(
     start = None if stored is None else stored_start(stored, (), LinearMap._fields)
     old.train_index(material.codes)
     net = _make_network(material.x.shape[1], old, upgrade, run).to(run.device)
-    nested = isinstance(upgrade.options, LearningOptions) and upgrade.options.nested
+    nested = upgrade.options is not None and upgrade.options.nested
     grid = START_GRID if old.is_plain else MAP_GRID
     per_epoch = CompatibleScoreLearner.steps_per_epoch
     if old.is_plain:
@@ -167,21 +163,17 @@ def _make_network(
     d_new: int, old: OldGeneration, upgrade: Upgrade, run: Run
 ) -> RecurrentBinarizer:
     """Of the old one's shape, with its query map."""
-    planes = Planes(
-        old.plane_widths,
-        len(old.plane_widths),
-        hidden=upgrade.hidden,
-        normalize=False,
-        batch_size=upgrade.batch_size,
-        surrogate=upgrade.surrogate,
-    )
-    net = seeded_network(run.seed, d_new, planes)
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which would also seed every GPU.
+        torch.default_generator.manual_seed(run.seed)
+        net = RecurrentBinarizer(d_new, old.plane_widths, hidden=upgrade.hidden)
+    net.surrogate = upgrade.surrogate
     kept = old.transform.document_plane_widths
     widths = faiss.vector_to_array(kept).tolist()
     net.set_document_code(widths, old.transform.ncentroids)
     net.query_weight.copy_(torch.from_numpy(old.query_weight))
     net.query_offset.copy_(torch.from_numpy(old.query_offset))
-    return net
+    return net.eval()
 
 
 def _make_learner(
@@ -192,7 +184,7 @@ def _make_learner(
     upgrade: Upgrade,
     run: Run,
 ) -> NetworkLearner:
-    if isinstance(upgrade.options, ScoreOptions):
+    if upgrade.options is None:
         return CompatibleScoreLearner(
             net,
             linear,
@@ -200,7 +192,7 @@ def _make_learner(
             old,
             material.codes,
             material.anchors,
-            upgrade.options,
+            learning_rate=upgrade.learning_rate,
             old_weight=upgrade.old_weight,
             epochs=run.epochs,
             seed=run.seed,

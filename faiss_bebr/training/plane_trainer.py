@@ -67,7 +67,7 @@ def train_planes(
     stored = run.stored(data)
     count = min(run.held_out_queries, len(sample.rows) // 10)
     queries, rest = np.split(sample.rows, [count])
-    net = seeded_network(run.seed, rest.shape[1], planes).to(run.device)
+    net = _seeded_network(run.seed, rest.shape[1], planes).to(run.device)
     start_steps = _start_steps(widths, run.rotation_rounds)
     steps = run.epochs * count_batches(len(rest), planes.batch_size)
     with run.watch(start_steps + steps) as watch:
@@ -131,8 +131,7 @@ def draw_pairs(pairs: Any, d_in: int, run: Run) -> tuple[Sample, Sample]:
     return queries, documents
 
 
-def seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
-    """In evaluation mode, its values random."""
+def _seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which would also seed every GPU.
         torch.default_generator.manual_seed(seed)

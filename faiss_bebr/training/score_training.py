@@ -120,10 +120,21 @@ class ScoreLearner:
         self.cell = torch.ones_like(self.half)
         # The unit of the losses, so that they weigh the same for any data.
         self.unit = float(self.x.square().sum(1).mean()) or 1.0
-        self.optimizer, self.schedule = make_score_optimizer(
-            self.rows, options.learning_rate, epochs * self.steps_per_epoch
-        )
+        self._make_optimizer(epochs * self.steps_per_epoch)
         self.steps_done = 0
+
+    def _make_optimizer(self, total_steps: int) -> None:
+        scale = float(self.rows.detach().square().mean().sqrt())
+        self.optimizer = torch.optim.Adam(
+            [self.rows], lr=self.options.learning_rate * scale, betas=(0.9, 0.98)
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            lambda step: (
+                min((step + 1) / WARM_UP_STEPS, 1.0)
+                * (0.5 + 0.5 * math.cos(math.pi * step / total_steps))
+            ),
+        )
 
     def epoch(self, first: int = 0) -> Iterator[ScoreLosses]:
         for _ in range(first, self.steps_per_epoch):
@@ -224,23 +235,6 @@ class ScoreLearner:
         z = self.residuals[rows] @ self.rows[: self.m].T
         deviation = z.square().mean(dim=0).sqrt().clamp_min(1e-12)
         self.cell = deviation * self.cell_in_deviations
-
-
-def make_score_optimizer(
-    rows: torch.nn.Parameter, learning_rate: float, total_steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    """Adam, its rate relative to the root mean square of ``rows`` and, after a short
-    rise, falling to 0 by a cosine."""
-    scale = float(rows.detach().square().mean().sqrt())
-    optimizer = torch.optim.Adam([rows], lr=learning_rate * scale, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: (
-            min((step + 1) / WARM_UP_STEPS, 1.0)
-            * (0.5 + 0.5 * math.cos(math.pi * step / total_steps))
-        ),
-    )
-    return optimizer, schedule
 
 
 def find_true_neighbours(anchors: np.ndarray, x: np.ndarray, k: int) -> torch.Tensor:

@@ -140,7 +140,8 @@ def train_compatible(
             nested=bool(nested),
         )
     else:
-        defaults = {name: PLANES_ONLY[name] for name in PLANES_ONLY if name in given}
+        names = [name for name in PLANES_ONLY if name in given]
+        defaults = {**{name: PLANES_ONLY[name] for name in names}, "hidden": 0}
         check_defaults(
             defaults, given, "where documents are the first planes of the old code"
         )

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,14 @@ class Data(NamedTuple):
     new_queries: np.ndarray
     relevant: np.ndarray
     """(nq,) the document that each query belongs to"""
+
+
+class Step(NamedTuple):
+    """One search during the change."""
+
+    name: str
+    hit_rate: float
+    recall: float
 
 
 def load(layers: int) -> Data:
@@ -108,28 +116,26 @@ def _make(folder: Path, layers: int, rows: np.ndarray) -> None:
         save(folder / f"{name}.f32.npy", model.encode(texts, show_progress_bar=True))
 
 
-def measure(data: Data, arguments: dict[str, Any]) -> None:
-    """Train and print a row for each step of the change."""
+def measure(data: Data, arguments: dict[str, Any]) -> Iterator[Step]:
+    """Change the model of an index, a step after the other.
+
+    arguments: of `train_binarizer`, the code.
+    """
     exact = faiss.IndexFlatIP(data.new_documents.shape[1])
     exact.add(data.new_documents)
     truth = exact.search(data.new_queries, K)[1]
 
-    def show(name: str, found: np.ndarray) -> None:
+    def step(name: str, found: np.ndarray) -> Step:
         hit_rate = (found == data.relevant[:, None]).any(axis=1).mean()
-        recall = knn_intersection_measure(truth, found)
-        print(f"| {name} | {hit_rate:.4f} | {recall:.4f} |", flush=True)
+        return Step(name, float(hit_rate), knn_intersection_measure(truth, found))
 
     old = train_binarizer(data.old_documents, **arguments)
     old_transform = old.to_transform()
     index = make_index(old, data.old_documents)
     codes = index.sa_encode(old_transform.apply(data.old_documents))
-    show(
-        "old queries, old documents",
-        index.search(old_transform.apply(data.old_queries), K)[1],
-    )
-    began = time.process_time()
+    queries = old_transform.apply(data.old_queries)
+    yield step("old queries, old documents", index.search(queries, K)[1])
     new = train_compatible(data.new_documents, old, data.old_documents)
-    seconds = time.process_time() - began
     transform = new.to_transform()
     new_codes = index.sa_encode(transform.apply(data.new_documents))
     queries = transform.apply(data.new_queries)
@@ -139,12 +145,11 @@ def measure(data: Data, arguments: dict[str, Any]) -> None:
         codes[recoded] = new_codes[recoded]
         index.reset()
         index.add_sa_codes(codes)
-        show(f"new queries, {share:.0%} re-coded", index.search(queries, K)[1])
+        yield step(f"new queries, {share:.0%} re-coded", index.search(queries, K)[1])
     free = train_binarizer(data.new_documents, **arguments)
     free_index = make_index(free, data.new_documents)
     queries = free.to_transform().apply(data.new_queries)
-    show("trained without the old one", free_index.search(queries, K)[1])
-    print(f"({seconds:.0f} s of processor time for train_compatible)")
+    yield step("trained without the old one", free_index.search(queries, K)[1])
 
 
 def make_index(binarizer, documents: np.ndarray) -> faiss_bebr.IndexSDC:
@@ -169,7 +174,10 @@ def main() -> None:
     data = load(arguments.layers)
     for name in arguments.codes:
         print(f"| {name} | hit rate | recall 10@10 |\n|---|---|---|", flush=True)
-        measure(data, CODES[name])
+        for step in measure(data, CODES[name]):
+            print(
+                f"| {step.name} | {step.hit_rate:.4f} | {step.recall:.4f} |", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ class TestStart:
             old.transform.apply(models.old.documents),
             old.query_weight,
             old.query_offset,
-            leading_only=False,
+            plane_widths=old.document_plane_widths,
         )
         linear = alignment.map(centring=centring)
         unit = np.sqrt(old.query_weight.astype(np.float64))
@@ -332,7 +332,6 @@ class TestLosses:
             codes,
             old.query_weight,
             old.query_offset,
-            leading_only=True,
         )
         net = RecurrentBinarizer(48, old.plane_widths).eval()
         learner = CompatibleScoreLearner(

@@ -47,6 +47,7 @@ def train_compatible(
     hard_negatives: int = 48,
     nce_weight: float = 0.02,
     distillation_weight: float = 1.0,
+    rotation_rounds: int = 30,
     held_out_queries: int = 1000,
     patience: int = 3,
     max_train_points: int | None = None,
@@ -141,7 +142,8 @@ def train_compatible(
         )
     else:
         names = [name for name in PLANES_ONLY if name in given]
-        defaults = {**{name: PLANES_ONLY[name] for name in names}, "hidden": 0}
+        defaults = {name: PLANES_ONLY[name] for name in names}
+        defaults.update(hidden=0, rotation_rounds=30)
         check_defaults(
             defaults, given, "where documents are the first planes of the old code"
         )

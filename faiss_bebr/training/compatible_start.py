@@ -21,6 +21,7 @@ something between is taken.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +30,12 @@ from tqdm.auto import tqdm
 
 from .compatible_held_out import StagedHeldOut
 from .network import RecurrentBinarizer
-from .start import PrincipalFrame, principal_frame
+from .start import PrincipalFrame, principal_frame, uniform_levels
 
 # Of the old codes' mean variance, added to each direction's before it is divided by.
 RIDGE = 1e-3
 TINY = 1e-30
+ROTATION_POINTS = 20_000
 # Arguments of Alignment.map and noise_mixing, tried in this order; the first value of
 # each is in place until its turn comes.
 MAP_GRID = {
@@ -42,7 +44,11 @@ MAP_GRID = {
     "length": (1.0, 0.9, 1.1, 1.25, 1.4),
 }
 # Of documents that are the first planes of a code.
-START_GRID = {**MAP_GRID, "feedback": (0.0, 0.05, 0.1, 0.15)}
+START_GRID = {
+    **MAP_GRID,
+    "grid": (0.0, 4.0, 8.0),
+    "feedback": (0.0, 0.05, 0.1, 0.15),
+}
 
 
 class LinearMap(NamedTuple):
@@ -54,7 +60,8 @@ class LinearMap(NamedTuple):
     """(d_new,) float64"""
 
 
-class Alignment(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
     """What the start is made of, in the code dimensions that are used."""
 
     used: np.ndarray
@@ -72,12 +79,25 @@ class Alignment(NamedTuple):
     """(u, u) float64, orthonormal columns"""
     frame: PrincipalFrame
     """``r`` directions of the new embeddings"""
+    sample: np.ndarray
+    """(n, r) float32, new embeddings in these, less their mean"""
     spread: float
     """Standard deviation of the old codes over that of the new embeddings, in these
     directions"""
+    plane_widths: tuple[int, ...]
+    """Of documents that are the first planes of a code; empty for others."""
+    rounds: int
+    """In which the map is turned towards the grid of these."""
+    turned: dict[tuple[float, float], np.ndarray] = field(default_factory=dict)
+    """What ``turn`` has returned."""
 
     def map(
-        self, *, whitening: float = 0.0, centring: float = 0.0, length: float = 1.0
+        self,
+        *,
+        whitening: float = 0.0,
+        centring: float = 0.0,
+        length: float = 1.0,
+        grid: float = 0.0,
     ) -> LinearMap:
         """The map of some factors.
 
@@ -85,18 +105,61 @@ class Alignment(NamedTuple):
         divided by; 0 is Procrustes, 1 would be regression on the old codes, made
         orthonormal. centring: 0 for codes around 0, 1 for queries without offset.
         length: of a code, in units of the old codes'. It weighs the generations, since
-        scores between new codes have its square.
+        scores between new codes have its square. grid: see ``turn``.
         """
+        rows = length * self.spread * self.turn(whitening, grid) @ self.frame.rows
+        off = self.offset - rows @ self.frame.mean
+        centre = self.frame.mean + centring * (np.linalg.pinv(rows) @ off)
+        weight = np.zeros((len(self.unit), rows.shape[1]))
+        weight[self.used] = rows / self.unit[self.used, None]
+        return LinearMap(weight, centre)
+
+    def turn(self, whitening: float, grid: float) -> np.ndarray:
+        """(u, r) float64, orthonormal columns or rows: new embeddings turned towards
+        old codes and, with the weight ``grid``, towards the documents' levels as
+        ``learn_rotation`` does, which hardly costs any of the former."""
+        key = whitening, grid
+        if key in self.turned:
+            return self.turned[key]
         ridge = RIDGE * max(self.moments.mean(), TINY)
         powers = (np.maximum(self.moments, 0) + ridge) ** -whitening
-        whitened = (self.axes * powers) @ (self.axes.T @ self.cross)
-        u, _, vt = np.linalg.svd(whitened, full_matrices=False)
-        turned = length * self.spread * (u @ vt) @ self.frame.rows
-        off = self.offset - turned @ self.frame.mean
-        centre = self.frame.mean + centring * (np.linalg.pinv(turned) @ off)
-        weight = np.zeros((len(self.unit), turned.shape[1]))
-        weight[self.used] = turned / self.unit[self.used, None]
-        return LinearMap(weight, centre)
+        aligned = _of_length_one((self.axes * powers) @ (self.axes.T @ self.cross))
+        turned = before = nearest_orthonormal(aligned)
+        for _ in range(self.rounds if grid else 0):
+            ahead = nearest_orthonormal(2 * turned - before)
+            levels = self._levels(self.spread * ahead)
+            product = (levels.T @ self.sample).astype(np.float64)
+            before = turned
+            turned = nearest_orthonormal(aligned + grid * _of_length_one(product))
+        self.turned[key] = turned
+        return turned
+
+    def _levels(self, turned: np.ndarray) -> np.ndarray:
+        """Decoded documents of the sample but for their scales, (n, u) float32."""
+        unit = self.unit[self.used].astype(np.float32)
+        y = self.sample @ turned.T.astype(np.float32) / unit
+        depth = planes_of_dimensions(self.plane_widths)[self.used]
+        for nbits in np.unique(depth):
+            columns = depth == nbits
+            y[:, columns] = uniform_levels(y[:, columns], nbits)
+        return y * unit
+
+
+def planes_of_dimensions(plane_widths: Sequence[int]) -> np.ndarray:
+    """How many planes each dimension has, (m,) int."""
+    dimensions = np.arange(plane_widths[0])
+    return (dimensions < np.array(plane_widths)[:, None]).sum(axis=0)
+
+
+def nearest_orthonormal(matrix: np.ndarray) -> np.ndarray:
+    """The polar factor."""
+    u, _, vt = np.linalg.svd(matrix, full_matrices=False)
+    return u @ vt
+
+
+def _of_length_one(matrix: np.ndarray) -> np.ndarray:
+    """In the norm whose largest product with an orthonormal matrix is 1."""
+    return matrix / max(np.linalg.norm(matrix, "nuc"), TINY)
 
 
 def fit_alignment(
@@ -105,7 +168,8 @@ def fit_alignment(
     query_weight: np.ndarray,
     query_offset: np.ndarray,
     *,
-    leading_only: bool,
+    plane_widths: Sequence[int] = (),
+    rounds: int = 0,
 ) -> Alignment:
     """Align new embeddings with old codes of the same items.
 
@@ -115,14 +179,17 @@ def fit_alignment(
     codes : (n, m) float32
     query_weight, query_offset : (m,) float32
         Of the old binarizer.
-    leading_only : bool
-        Whether only as many dimensions are used as the new embeddings have, the
-        leading ones, should there be more.
+    plane_widths : sequence of int
+        Of documents that are the first planes of the code. For others only as many
+        dimensions are used as the new embeddings have, the leading ones, should there
+        be more.
+    rounds : int
+        See ``Alignment``.
     """
     weight = query_weight.astype(np.float64)
     unit = np.sqrt(np.where(weight > 0, weight, 1.0))
     used = np.flatnonzero(weight > 0)
-    if leading_only:
+    if not plane_widths:
         used = used[: x.shape[1]]
     frame = principal_frame(x, min(len(used), x.shape[1]))
     offset = query_offset[used] / unit[used]
@@ -134,7 +201,19 @@ def fit_alignment(
     covariance = (z.T @ z).astype(np.float64) / len(x)
     spread = np.sqrt(np.trace(covariance) / max(frame.variance.sum(), TINY))
     moments, axes = np.linalg.eigh(covariance + np.outer(offset, offset))
-    return Alignment(used, unit, offset, cross, moments, axes, frame, float(spread))
+    return Alignment(
+        used=used,
+        unit=unit,
+        offset=offset,
+        cross=cross,
+        moments=moments,
+        axes=axes,
+        frame=frame,
+        sample=t[:ROTATION_POINTS],
+        spread=float(spread),
+        plane_widths=tuple(plane_widths),
+        rounds=rounds,
+    )
 
 
 @torch.no_grad()

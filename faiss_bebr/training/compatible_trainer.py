@@ -97,7 +97,8 @@ def train_compatible_network(
                 material.codes,
                 old.query_weight,
                 old.query_offset,
-                leading_only=not old.is_plain,
+                plane_widths=old.document_plane_widths if old.is_plain else (),
+                rounds=run.rotation_rounds,
             )
             covariance = np.cov(material.x, rowvar=False, bias=True)
             linear, recall = choose_start(

@@ -108,6 +108,8 @@ def fit_linear_map(
     """
     rows = sample.rows.copy()
     part = sample.residuals[:rotation_points]
+    # Planes up to whole bytes have no directions past the embeddings'.
+    plane_widths = tuple(min(width, len(rows)) for width in plane_widths)
     for group in plane_groups(plane_widths):
         nbits = sum(width >= group.stop for width in plane_widths)
         deviation = np.sqrt(sample.variance[group].mean()) or 1.0

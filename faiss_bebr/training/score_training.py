@@ -109,7 +109,9 @@ class ScoreLearner:
         self.anchors = place(anchors)
         self.near = find_true_neighbours(anchors, sample.x, options.neighbours)
         self.rows = torch.nn.Parameter(place(linear.rows))
-        depth = torch.zeros(net.document_plane_widths[0], dtype=torch.long)
+        # Planes up to whole bytes have nothing past the embeddings' dimensions.
+        m = min(net.document_plane_widths[0], net.d_in)
+        depth = torch.zeros(m, dtype=torch.long)
         for width in net.document_plane_widths:
             depth[:width] += 1
         self.m = len(depth)

@@ -174,13 +174,15 @@ struct SDCKernels {
 };
 
 /** The kernels for the instruction set that FAISS uses at the moment
- * (faiss::SIMDConfig), with VNNI and VPOPCNTDQ where the processor has them.
+ * (faiss::SIMDConfig), with the extensions of it that the processor has: VNNI,
+ * VPOPCNTDQ and AVX-VNNI, or the dot products of ARM.
  * At a level of FAISS that somebody set below the detected one, only what
  * that level promises is used.
  */
 const SDCKernels& get_kernels();
 
-/// "NONE", "AVX2", "AVX512" or "AVX512_VNNI": the level of get_kernels()
+/// the level of get_kernels(): "NONE", "AVX2", "AVX2_VNNI", "AVX512",
+/// "AVX512_VNNI", "ARM_NEON", "ARM_NEON_DOTPROD" or "ARM_NEON_I8MM"
 const char* get_simd_level_name();
 
 } // namespace faiss_bebr

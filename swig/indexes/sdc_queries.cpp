@@ -114,8 +114,11 @@ void LevelQueries::set(
         int8_t* row = levels.data() + i * m;
         // a step of 0 is that of zeros or denormals, whose levels are all 0
         for (int j = 0; j < m && step[i] > 0; j++) {
+            // to the nearest integer, even ones in the middle: what is about
+            // 127 at most has no digits after the point beside this
+            constexpr float shifter = 3 << 22;
             const float level =
-                    std::nearbyint(mapped[j] * sdc.range[j] / step[i]);
+                    (mapped[j] * sdc.range[j] / step[i] + shifter) - shifter;
             row[j] = static_cast<int8_t>(
                     std::min(std::max(level, -127.0f), 127.0f));
             shift[i] += row[j] * sdc.layout.level_base[j];
@@ -228,6 +231,10 @@ DocumentNorms::DocumentNorms(
         : sdc(sdc_in), layout(layout_in), kernels(get_kernels()) {
     if (sdc.ncentroids > 0) {
         offset.resize(layout.coded_dim());
+        centroid_weight.resize(layout.coded_dim());
+        for (int i = 0; i < layout.coded_dim(); i++) {
+            centroid_weight[i] = 2 * sdc.query_weight[i] * sdc.range[i];
+        }
     } else if (layout.nplanes() == 1) {
         const std::vector<uint8_t> any_code(layout.code_size());
         norm_of_signs = kernels.code_norm(
@@ -246,8 +253,13 @@ float DocumentNorms::operator()(const uint8_t* code) {
     }
     // (step V + 2 c) step V, with the weights
     const float* centroid = sdc.get_centroid(code);
-    for (int i = 0; i < layout.coded_dim(); i++) {
-        offset[i] = 2 * sdc.query_weight[i] * sdc.range[i] * centroid[i];
+    if (centroid != last) {
+        const float* w = centroid_weight.data();
+        float* out = offset.data();
+        for (int i = 0; i < layout.coded_dim(); i++) {
+            out[i] = w[i] * centroid[i];
+        }
+        last = centroid;
     }
     return step *
             kernels.code_product(

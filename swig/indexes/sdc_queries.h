@@ -24,7 +24,10 @@ struct DocumentNorms {
    private:
     /// of all codes of a single plane, before their scales
     float norm_of_signs = 0;
-    std::vector<float> offset; ///< working memory
+    std::vector<float> centroid_weight; ///< 2 * query_weight * range
+    /// what code_product() takes for the centroid `last`
+    std::vector<float> offset;
+    const float* last = nullptr;
 };
 
 /** Level-quantized queries of an SDCQuantizer. A query q times the range of the

@@ -105,6 +105,28 @@ struct SDCKernels {
             size_t n,
             int32_t* dots);
 
+    /** Sums of level * (level + query) in int32, otherwise as code_dots.
+     * @param planes  at most 7, so that levels are below 128
+     */
+    void (*code_square_dots)(
+            const PlanesView& planes,
+            const int8_t* query,
+            const uint8_t* const* codes,
+            size_t n,
+            int32_t* dots);
+
+    /** Hamming distances of a query and codes, bit by bit.
+     * @param nbytes  of the query and of each code
+     * @param codes   n pointers to codes
+     * @param dots    output, size n
+     */
+    void (*code_hamming)(
+            size_t nbytes,
+            const uint8_t* query,
+            const uint8_t* const* codes,
+            size_t n,
+            int32_t* dots);
+
     /** Float sums over the dimensions i of codes with values V_i (PlaneLayout):
      *
      *     code_norm     weight[i] * (V_i * V_i)

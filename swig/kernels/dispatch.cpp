@@ -43,9 +43,11 @@ SDCKernels make_best_avx512() {
         kernels.name = "AVX512_VNNI";
         kernels.dots = get_avx512_vnni_dots();
         kernels.code_dots = get_avx512_vnni_code_dots();
+        kernels.code_square_dots = get_avx512_vnni_code_square_dots();
     }
     if (__builtin_cpu_supports("avx512vpopcntdq")) {
         kernels.hamming = get_avx512_vpopcntdq_hamming();
+        kernels.code_hamming = get_avx512_vpopcntdq_code_hamming();
     }
     return kernels;
 }

@@ -17,10 +17,12 @@ extern const TableKernels avx512_vbmi_table_kernels;
 /// the dots of avx2_kernels with AVX-VNNI
 decltype(SDCKernels::dots) get_avx2_vnni_dots();
 decltype(SDCKernels::code_dots) get_avx2_vnni_code_dots();
-/// the dots of avx512_kernels with VNNI, the hamming with VPOPCNTDQ
+/// the dots of avx512_kernels with VNNI, the Hamming distances with VPOPCNTDQ
 decltype(SDCKernels::dots) get_avx512_vnni_dots();
 decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots();
+decltype(SDCKernels::code_square_dots) get_avx512_vnni_code_square_dots();
 decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming();
+decltype(SDCKernels::code_hamming) get_avx512_vpopcntdq_code_hamming();
 #elif defined(__aarch64__)
 extern const SDCKernels neon_kernels;
 /// what the dot product of signed bytes makes faster

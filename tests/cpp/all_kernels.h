@@ -36,11 +36,13 @@ inline std::vector<SDCKernels> get_all_kernels() {
             all.back().name = "AVX512 with VNNI";
             all.back().dots = get_avx512_vnni_dots();
             all.back().code_dots = get_avx512_vnni_code_dots();
+            all.back().code_square_dots = get_avx512_vnni_code_square_dots();
         }
         if (__builtin_cpu_supports("avx512vpopcntdq")) {
             all.push_back(avx512_kernels);
             all.back().name = "AVX512 with VPOPCNTDQ";
             all.back().hamming = get_avx512_vpopcntdq_hamming();
+            all.back().code_hamming = get_avx512_vpopcntdq_code_hamming();
         }
     }
 #elif defined(__aarch64__)

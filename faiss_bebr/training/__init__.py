@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .compatible import train_compatible
 from .network import FoldedBlock, RecurrentBinarizer, ResidualBlock
 from .report import TrainingReport
 from .trainer import train_binarizer
@@ -14,4 +15,5 @@ __all__ = [
     "TrainingReport",
     "read_description",
     "train_binarizer",
+    "train_compatible",
 ]

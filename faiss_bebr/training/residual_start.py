@@ -47,6 +47,15 @@ class Residuals(NamedTuple):
     """(d_in,) float64, of the residuals in the directions of ``rows``, falling"""
     rows: np.ndarray
     """(d_in, d_in) float64, orthonormal"""
+    numbers: np.ndarray
+    """(n,) int64, the rows of ``subtracted`` that residuals are of"""
+
+    @property
+    def subtracted(self) -> np.ndarray:
+        """The centroids, or the mean without any: (at least 1, d_in) float32."""
+        if len(self.centroids):
+            return self.centroids
+        return self.mean[None].astype(np.float32)
 
 
 class LinearMap(NamedTuple):
@@ -85,12 +94,14 @@ def take_residuals(
             centroids = cluster(x, ncentroids, seed)
         index = faiss.IndexFlatL2(x.shape[1])
         index.add(centroids)
-        residuals = x - centroids[index.search(x, 1)[1][:, 0]]
+        numbers = index.search(x, 1)[1][:, 0].copy()
+        residuals = x - centroids[numbers]
     else:
         centroids = np.empty((0, x.shape[1]), dtype=np.float32)
+        numbers = np.zeros(len(x), dtype=np.int64)
         residuals = x - mean.astype(np.float32)
     frame = principal_frame(residuals, x.shape[1])
-    return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows)
+    return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows, numbers)
 
 
 def fit_linear_map(
@@ -110,6 +121,8 @@ def fit_linear_map(
     part = sample.residuals[:rotation_points]
     for group in plane_groups(plane_widths):
         nbits = sum(width >= group.stop for width in plane_widths)
+        # The last plane may cover dimensions that only fill up a byte.
+        group = slice(group.start, min(group.stop, len(rows)))
         deviation = np.sqrt(sample.variance[group].mean()) or 1.0
         z = part @ sample.rows[group].T.astype(np.float32)
         rotation = learn_rotation(

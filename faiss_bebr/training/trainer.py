@@ -170,13 +170,14 @@ def train_binarizer(
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
     epochs : int
-        Passes over the sample, with ``m``, else 300 steps each; an evaluation after
+        Passes over the sample, with ``m``, else 60 steps each; an evaluation after
         each. 0 returns the linear start.
     batch_size : int
         Embeddings in a gradient step, whole neighbourhoods of up to 256.
     learning_rate : float, optional
-        Of Adam, relative to each parameter's root mean square; after a short rise it
-        falls to 0. By default 1e-3 with ``m``, else 2e-3.
+        With ``m`` of Adam, relative to each parameter's root mean square; after a short
+        rise it falls to 0. By default 1e-3. Otherwise the length of steps in units of
+        Newton's, which in the second half falls to 0. By default 1.
     temperature : float
         Of NCE, in units of the embeddings' mean squared norm.
     queue_size : int

@@ -51,6 +51,15 @@ def plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
     return (width,) * nbits
 
 
+def hidden_widths(hidden: int | Sequence[int]) -> tuple[int, ...]:
+    """Widths of hidden layers to try, of one or several different ones."""
+    widths = hidden if isinstance(hidden, Sequence) else [hidden]
+    checked = tuple(check_least(hidden=(width, 0))["hidden"] for width in widths)
+    if not checked or len(set(checked)) < len(checked):
+        raise ValueError(f"hidden: different widths expected, got {list(checked)}")
+    return checked
+
+
 def plain(value: Any) -> Any:
     """An argument as JSON has it: numpy's scalars and arrays become Python's."""
     if value is None or isinstance(value, (bool, str)):

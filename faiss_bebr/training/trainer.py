@@ -22,6 +22,7 @@ from .options import (
     check_surrogate,
     choose_device,
     choose_precision,
+    hidden_widths,
     integer,
     plain,
     plane_widths,
@@ -82,7 +83,7 @@ def train_binarizer(
     nested: bool = False,
     surrogate: str = "straight_through",
     document_nbits: int | None = None,
-    hidden: int = 0,
+    hidden: int | Sequence[int] = 0,
     normalize: bool = False,
     epochs: int = 2,
     batch_size: int = 1024,
@@ -94,7 +95,7 @@ def train_binarizer(
     nce_weight: float = 0.02,
     distillation_weight: float = 1.0,
     rotation_rounds: int = 30,
-    held_out_queries: int = 1000,
+    held_out_queries: int = 3000,
     patience: int = 3,
     max_train_points: int | None = None,
     seed: int = 0,
@@ -164,8 +165,10 @@ def train_binarizer(
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
-    hidden : int
-        Width of each block's hidden layer; 0 makes every block a Linear.
+    hidden : int or sequence of int
+        Width of each block's hidden layer; 0 makes every block a Linear. Of several,
+        such as ``(0, 256)``, each is trained from the same start, and the network of
+        best held-out recall is returned, the first of equal ones.
     normalize : bool
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
@@ -197,8 +200,7 @@ def train_binarizer(
         Evaluations without a better recall after which training ends.
     max_train_points : int, optional
         A larger ``x`` is sampled to this many rows, each as likely as any other; by
-        default 50,000 with ``m``, else
-        131,072.
+        default 50,000 with ``m``, else 131,072.
     seed : int
         Of everything random.
     progress : bool, optional
@@ -214,13 +216,15 @@ def train_binarizer(
     checkpoint : str or Path, optional
         A file to write after the start, after each epoch and every ``checkpoint_steps``
         gradient steps, or a folder (one that is there, or a name that ends with a
-        separator) for ``checkpoint.safetensors`` in it. If it is there, training goes
-        on from it, and ends with the same result as without the stop on the same
-        machine and thread count; after the last step it gives the result at once.
+        separator) for ``checkpoint.safetensors`` in it; beside it one for each further
+        width of ``hidden``. If it is there, training goes on from it, and ends with the
+        same result as without the stop on the same machine and thread count; after the
+        last step it gives the result at once.
     checkpoint_steps : int
         See ``checkpoint``; 0 for after epochs only.
     log_dir : str or Path, optional
-        A folder for TensorBoard: losses of each step and recall of each evaluation.
+        A folder for TensorBoard: losses of each step and recall of each evaluation;
+        those of further widths of ``hidden`` in folders in it.
 
     Returns
     -------
@@ -267,7 +271,8 @@ def train_binarizer(
         document_nbits=depth,
         normalize=bool(normalize),
         surrogate=check_surrogate(surrogate),
-        **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
+        hidden=hidden_widths(hidden),
+        **check_least(batch_size=(batch_size, 8)),
     )
     options = LearningOptions(
         learning_rate=learning_rate,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .network import FoldedBlock, RecurrentBinarizer, ResidualBlock
+from .blocks import FoldedBlock, ResidualBlock
+from .network import RecurrentBinarizer
 from .report import TrainingReport
 from .trainer import train_binarizer
 from .weights import read_description

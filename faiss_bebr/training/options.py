@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .network import BITS_PER_BYTE, MAX_NBITS, SURROGATES, check_plane_widths
+from .blocks import SURROGATES
+from .network import BITS_PER_BYTE, MAX_NBITS, check_plane_widths
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 

@@ -21,7 +21,7 @@ from .network import RecurrentBinarizer
 from .report import TrainingReport
 from .run import Run
 from .sampling import Sample, count_batches, draw_sample
-from .start import LinearStart, fit_linear_start, plane_groups
+from .start import LinearStart, can_foresee, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
@@ -35,6 +35,8 @@ START_GRID = {
     "offset_factor": (0.85, 1.0, 0.7, 0.55),
     "feedback": (0.0, 0.05, 0.1, 0.15),
 }
+# Of networks whose hidden layer foresees signs, which makes more of it stable.
+FORESEEN_FEEDBACK = (0.0, 0.15, 0.3, 0.45)
 
 
 class Planes(NamedTuple):
@@ -161,9 +163,9 @@ def _seeded_network(
 
 
 class _Start:
-    """The linear start of all networks that are tried, made when it is needed.
+    """The start of all networks that are tried, made when it is needed.
 
-    What a hidden layer adds is 0 at the start, so recall is the same in each.
+    They share all but the feedback, which hidden layers may make more of.
     """
 
     def __init__(
@@ -174,11 +176,10 @@ class _Start:
         groups = len(plane_groups(planes.widths))
         self.steps = self._rounds * groups + sum(map(len, START_GRID.values()))
         """Of the progress bar."""
-        self._made: tuple[LinearStart, dict[str, float], float] | None = None
+        self._made: tuple[LinearStart, dict[str, float]] | None = None
 
     def apply(self, net: RecurrentBinarizer, held_out: HeldOut, bar: tqdm) -> float:
         """Make ``net`` the start, and return its held-out recall."""
-        depth = net.document_nbits
         if self._made is None:
             linear = fit_linear_start(
                 self._x,
@@ -188,24 +189,36 @@ class _Start:
                 rng=self._rng,
                 after_round=bar.update,
             )
-            self._made = linear, *_choose_factors(net, linear, held_out, bar)
-        else:
-            bar.update(self.steps)
-        linear, chosen, recall = self._made
-        linear.apply(net, **chosen, document_nbits=depth)
-        return recall
+            grid = {**START_GRID, "feedback": _feedback_grid(net)}
+            factors, recall = _choose_factors(net, linear, grid, held_out, bar)
+            self._made = linear, factors
+            return recall
+        linear, factors = self._made
+        grid = {name: (value,) for name, value in factors.items()}
+        grid["feedback"] = _feedback_grid(net)
+        bar.update(self.steps - sum(map(len, grid.values())))
+        return _choose_factors(net, linear, grid, held_out, bar)[1]
+
+
+def _feedback_grid(net: RecurrentBinarizer) -> tuple[float, ...]:
+    block = net.blocks()[net.document_nbits - 1][0]
+    return FORESEEN_FEEDBACK if can_foresee(block) else START_GRID["feedback"]
 
 
 def _choose_factors(
-    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut, bar: tqdm
+    net: RecurrentBinarizer,
+    start: LinearStart,
+    grids: dict[str, tuple[float, ...]],
+    held_out: HeldOut,
+    bar: tqdm,
 ) -> tuple[dict[str, float], float]:
-    """The start's factors that recall most, one after the other since they hardly
-    interact, and that recall."""
-    chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
+    """Make ``net`` the start whose factors recall most, chosen one after the other
+    since they hardly interact. Returns them and that recall."""
+    chosen: dict[str, float] = {name: grid[0] for name, grid in grids.items()}
     depth = net.document_nbits
     start.apply(net, **chosen, document_nbits=depth)
     best = held_out.recall(net)
-    for name, grid in START_GRID.items():
+    for name, grid in grids.items():
         best_value = grid[0]
         for value in grid[1:]:
             start.apply(net, **{**chosen, name: value}, document_nbits=depth)
@@ -216,4 +229,5 @@ def _choose_factors(
         chosen[name] = best_value
         bar.update()
         bar.set_postfix(recall=f"{best:.4f}")
+    start.apply(net, **chosen, document_nbits=depth)
     return chosen, best

@@ -21,6 +21,7 @@ AVX512 += ["-Wno-uninitialized"]
 KERNEL_FLAGS = {
     "avx2.cpp": ["-mavx2"],
     "avx512.cpp": AVX512,
+    "avx512_vbmi.cpp": [*AVX512, "-mavx512vbmi"],
     "avx512_vnni.cpp": [*AVX512, "-mavx512vnni"],
     "avx512_vpopcntdq.cpp": [*AVX512, "-mavx512vpopcntdq"],
 }

@@ -212,6 +212,10 @@ struct SDCQuantizer {
     /// the scale at the end of a code
     float get_scale(const uint8_t* code) const;
 
+    /// the largest scale of n codes, n > 0; NaN if one of them is negative or
+    /// NaN, which only codes of foreign bytes have
+    float get_max_scale(const uint8_t* const* codes, size_t n) const;
+
     /// the number of the code's centroid, below ncentroids whatever the bytes
     /// are; 0 if there are none
     size_t get_centroid_no(const uint8_t* code) const {

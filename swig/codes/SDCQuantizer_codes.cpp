@@ -8,7 +8,9 @@
 
 #include <faiss/impl/FaissAssert.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace faiss_bebr {
 
@@ -116,6 +118,19 @@ float SDCQuantizer::get_scale(const uint8_t* code) const {
     uint16_t half;
     std::memcpy(&half, code + layout.code_size(), sizeof(half));
     return decode_float16(half);
+}
+
+float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
+    // float16 without a sign are ordered as integers are
+    uint16_t max = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        std::memcpy(&half, codes[i] + layout.code_size(), sizeof(half));
+        max = std::max(max, half);
+    }
+    const uint16_t infinity = 0x7c00;
+    return max <= infinity ? decode_float16(max)
+                           : std::numeric_limits<float>::quiet_NaN();
 }
 
 void SDCQuantizer::check_codes(size_t n, const uint8_t* codes) const {

@@ -156,27 +156,24 @@ struct WordBlock : BinaryBlock {
         }
     }
 
-    void compute(size_t q0, size_t nq, int32_t* dots) override {
+    void compute(size_t q0, size_t nq, const int32_t* /* thresholds */)
+            override {
         kernels.hamming(
                 nwords,
                 queries->words.data() + q0 * nwords,
                 nq,
                 words.data(),
                 ngroups,
-                dots);
+                make_dots(q0, nq));
     }
 
-    size_t collect(
-            size_t,
-            const int32_t* dots,
-            int32_t threshold,
-            uint32_t* hits,
-            int32_t* keys) override {
+    size_t collect(size_t q, int32_t threshold, uint32_t* hits, int32_t* keys)
+            override {
         const bool is_ip = distance.metric_type == METRIC_INNER_PRODUCT;
         const IntKey key = {
                 nullptr, is_ip ? 2 : 1, is_ip ? -distance.layout.dim() : 0};
         return kernels.collect_int(
-                key, dots, ngroups * kGroup, threshold, hits, keys);
+                key, get_dots(q), ngroups * kGroup, threshold, hits, keys);
     }
 };
 
@@ -227,26 +224,23 @@ struct LevelBlock : BinaryBlock {
         }
     }
 
-    void compute(size_t q0, size_t nq, int32_t* dots) override {
+    void compute(size_t q0, size_t nq, const int32_t* /* thresholds */)
+            override {
         kernels.dots(
                 m,
                 queries->levels.data() + q0 * m,
                 nq,
                 levels.data(),
                 ngroups,
-                dots);
+                make_dots(q0, nq));
     }
 
-    size_t collect(
-            size_t q,
-            const int32_t* dots,
-            int32_t threshold,
-            uint32_t* hits,
-            int32_t* keys) override {
+    size_t collect(size_t q, int32_t threshold, uint32_t* hits, int32_t* keys)
+            override {
         const int32_t scale = distance.metric_type == METRIC_L2 ? -2 : -4;
         const IntKey key = {bias.data(), scale, queries->bias[q]};
         return kernels.collect_int(
-                key, dots, ngroups * kGroup, threshold, hits, keys);
+                key, get_dots(q), ngroups * kGroup, threshold, hits, keys);
     }
 };
 

@@ -6,6 +6,7 @@
 
 #include <faiss/MetricType.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -73,6 +74,8 @@ struct BinaryBlock : DocumentBlock<int32_t> {
     const BinaryQueries* queries; ///< not owned
     const uint8_t* codes;         ///< the code of document i is row i
     size_t ngroups = 0;
+    std::vector<int32_t> dots; ///< of the last compute()
+    size_t first_query = 0;    ///< of it
 
     BinaryBlock(
             const BinaryDistance& distance_in,
@@ -82,6 +85,17 @@ struct BinaryBlock : DocumentBlock<int32_t> {
               kernels(get_kernels()),
               queries(queries_in),
               codes(codes_in) {}
+
+   protected:
+    /// where compute() writes
+    int32_t* make_dots(size_t q0, size_t nq) {
+        first_query = q0;
+        dots.resize(std::max(dots.size(), nq * ngroups * kGroup));
+        return dots.data();
+    }
+    const int32_t* get_dots(size_t q) const {
+        return dots.data() + (q - first_query) * ngroups * kGroup;
+    }
 };
 
 /// a block of distance.block_size() documents

@@ -131,11 +131,15 @@ void FirstPassBlock::load(const idx_t* ids, size_t n) {
 }
 
 /// the products are shift - 2 * dots
-void FirstPassBlock::compute(size_t q0, size_t nq, int32_t* dots) {
+void FirstPassBlock::compute(
+        size_t q0,
+        size_t nq,
+        const float* /* thresholds */) {
     const size_t n = ngroups * kGroup;
-    std::fill(dots, dots + nq * n, 0);
+    first_query = q0;
+    dots.assign(nq * n, 0);
     for (size_t q = 0; q < nq; q++) {
-        int32_t* row = dots + q * n;
+        int32_t* row = dots.data() + q * n;
         for (int t = 0; t < shallow.nplanes(); t++) {
             const size_t nwords = get_num_words(shallow.plane_widths[t]);
             kernels.hamming(
@@ -159,7 +163,6 @@ void FirstPassBlock::compute(size_t q0, size_t nq, int32_t* dots) {
 
 size_t FirstPassBlock::collect(
         size_t q,
-        const int32_t* dots,
         float threshold,
         uint32_t* hits,
         float* keys) {
@@ -170,8 +173,9 @@ size_t FirstPassBlock::collect(
             (is_l2 ? 2.0f : 1.0f) * shallow.unit() * planes.step[q],
             queries.bias[q],
             shift};
-    return kernels.collect_float(
-            key, dots, ngroups * kGroup, threshold, hits, keys);
+    const size_t n = ngroups * kGroup;
+    const int32_t* row = dots.data() + (q - first_query) * n;
+    return kernels.collect_float(key, row, n, threshold, hits, keys);
 }
 
 } // namespace faiss_bebr

@@ -47,14 +47,10 @@ struct FirstPassBlock : DocumentBlock<float> {
 
     void load(const idx_t* ids, size_t n) override;
 
-    void compute(size_t q0, size_t nq, int32_t* dots) override;
+    void compute(size_t q0, size_t nq, const float* thresholds) override;
 
-    size_t collect(
-            size_t q,
-            const int32_t* dots,
-            float threshold,
-            uint32_t* hits,
-            float* keys) override;
+    size_t collect(size_t q, float threshold, uint32_t* hits, float* keys)
+            override;
 
    private:
     size_t ngroups = 0;
@@ -66,6 +62,8 @@ struct FirstPassBlock : DocumentBlock<float> {
     /// what turns the sums of compute() into products
     int32_t shift = 0;
     std::vector<int32_t> counts;
+    std::vector<int32_t> dots; ///< of the last compute()
+    size_t first_query = 0;    ///< of it
 
     /// plane t of a code as that of document j of the block
     void load_plane(int t, const uint8_t* code, size_t j);

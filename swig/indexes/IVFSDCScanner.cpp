@@ -27,7 +27,6 @@ constexpr size_t kBlock = 4 * kGroup;
 struct IVFSDCScanner::Workspace {
     SDCBlock block;
     idx_t offsets[kBlock]; ///< of the codes to compare
-    int32_t dots[kBlock];
     uint32_t hits[kBlock];
     float keys[kBlock];
 
@@ -102,13 +101,10 @@ size_t IVFSDCScanner::find_hits(const uint8_t* codes, size_t n, float threshold)
     }
     work->block.codes = codes;
     work->block.load(work->offsets, n);
-    work->block.compute(0, 1, work->dots);
-    size_t nhits = work->block.collect(
-            0,
-            work->dots,
-            keep_max ? -threshold : threshold,
-            work->hits,
-            work->keys);
+    const float key_threshold = keep_max ? -threshold : threshold;
+    work->block.compute(0, 1, &key_threshold);
+    size_t nhits =
+            work->block.collect(0, key_threshold, work->hits, work->keys);
     while (nhits > 0 && work->hits[nhits - 1] >= n) {
         nhits--; // the last group is padded
     }

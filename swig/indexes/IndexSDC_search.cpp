@@ -1,9 +1,11 @@
 // The searches of IndexSDC.
 
 #include "codes/check_arguments.h"
+#include "indexes/BoundBlock.h"
 #include "indexes/IndexSDC.h"
 #include "indexes/SDCBlock.h"
 #include "indexes/SDCDistanceComputer.h"
+#include "indexes/TableQueries.h"
 #include "indexes/block_scan.h"
 #include "indexes/sdc_queries.h"
 #include "indexes/two_pass_search.h"
@@ -53,20 +55,61 @@ SearchParametersSDC get_parameters(
     return found;
 }
 
-ScanTask<float> make_task(
-        const IndexSDC& index,
-        const LevelQueries& queries,
-        const faiss::IDSelector* sel) {
-    const size_t block_size = get_block_size(index.d);
-    return {queries.step.size(),
-            index.ntotal,
-            sel,
-            block_size,
-            size_t(index.d),
-            [&index, &queries, block_size]() {
-                return std::make_unique<SDCBlock>(
-                        index.sdc, queries, index.codes.data(), block_size);
-            }};
+/// Queries, and how they are compared with the codes of an index.
+struct Scan {
+    const IndexSDC& index;
+    const LevelQueries queries;
+    const TableKernels* const table_kernels; ///< nullptr: without tables
+    std::unique_ptr<TableQueries> tables;
+
+    Scan(const IndexSDC& index_in, size_t n, const float* x)
+            : index(index_in),
+              queries(index.sdc, n, x),
+              table_kernels(get_table_kernels()) {
+        if (table_kernels && has_use_for_tables(index.sdc.layout, n)) {
+            tables = std::make_unique<TableQueries>(
+                    *table_kernels, index.sdc, queries);
+        }
+    }
+
+    ScanTask<float> make_task(const faiss::IDSelector* sel) const {
+        const size_t block_size = get_block_size(index.d);
+        ScanTask<float> task = {
+                queries.step.size(),
+                index.ntotal,
+                sel,
+                block_size,
+                size_t(index.d),
+                [this, block_size]() {
+                    return std::make_unique<SDCBlock>(
+                            index.sdc, queries, index.codes.data(), block_size);
+                }};
+        if (tables) {
+            const BoundScan bounds = {
+                    index.sdc,
+                    queries,
+                    *tables,
+                    *table_kernels,
+                    index.codes.data()};
+            task.sparse_block_size = bounds.get_block_size();
+            task.make_sparse_block = [bounds]() {
+                return make_bound_block(bounds);
+            };
+        }
+        return task;
+    }
+};
+
+/// how many queries are searched at once: more would fill the memory with
+/// tables and results
+idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
+    constexpr size_t max_batch = 4096;
+    constexpr size_t max_results = 1 << 20;
+    return std::min(
+            {size_t(n),
+             max_batch,
+             std::max<size_t>(max_results / k, 256),
+             get_query_batch(sdc)});
 }
 
 } // namespace
@@ -95,11 +138,11 @@ void IndexSDC::search(
                 labels);
     } else {
         check_queries(sdc, n, x);
-        const idx_t batch = std::min<size_t>(n, get_query_batch(sdc));
+        const idx_t batch = get_batch_size(sdc, n, k);
         for (idx_t i = 0; i < n; i += batch) {
-            const LevelQueries queries(sdc, std::min(batch, n - i), x + i * d);
+            const Scan scan(*this, std::min(batch, n - i), x + i * d);
             scan_knn(
-                    make_task(*this, queries, params.sel),
+                    scan.make_task(params.sel),
                     k,
                     distances + i * k,
                     labels + i * k);
@@ -120,11 +163,11 @@ void IndexSDC::range_search(
     FAISS_THROW_IF_NOT_MSG(!std::isnan(radius), "radius is NaN");
     const SearchParametersSDC params = get_parameters(*this, params_in);
     check_queries(sdc, n, x);
-    const idx_t batch = std::min<size_t>(n, get_query_batch(sdc));
+    const idx_t batch = get_batch_size(sdc, n, 1);
     const auto scan = [&](idx_t i, idx_t ni, faiss::RangeSearchResult* found) {
-        const LevelQueries queries(sdc, ni, x + i * d);
+        const Scan scan_of_part(*this, ni, x + i * d);
         scan_range<float>(
-                make_task(*this, queries, params.sel),
+                scan_of_part.make_task(params.sel),
                 metric_type == METRIC_L2 ? radius : -radius,
                 [this](float key) { return key_to_distance(metric_type, key); },
                 found);

@@ -39,27 +39,32 @@ void SDCBlock::load(const idx_t* ids, size_t n) {
     }
 }
 
-void SDCBlock::compute(size_t q0, size_t nq, int32_t* dots) {
+void SDCBlock::compute(size_t q0, size_t nq, const float* /* thresholds */) {
+    first_query = q0;
+    const size_t padded = get_num_groups() * kGroup;
+    dots.resize(std::max(dots.size(), nq * padded));
     const int m = sdc.layout.coded_dim();
     const int8_t* query = queries.levels.data() + q0 * m;
     if (!has_single_query()) {
-        kernels.dots(m, query, nq, levels.data(), get_num_groups(), dots);
+        kernels.dots(
+                m, query, nq, levels.data(), get_num_groups(), dots.data());
         return;
     }
-    kernels.code_dots(sdc.layout.view(), query, rows.data(), rows.size(), dots);
-    std::fill(dots + rows.size(), dots + get_num_groups() * kGroup, 0);
+    kernels.code_dots(
+            sdc.layout.view(), query, rows.data(), rows.size(), dots.data());
+    std::fill(dots.data() + rows.size(), dots.data() + padded, 0);
 }
 
 size_t SDCBlock::collect(
         size_t q,
-        const int32_t* dots,
         float threshold,
         uint32_t* hits,
         float* keys) {
     const FloatKey key = queries.key(
             sdc, q, scale.data(), biases.get(queries, q, rows.size()));
-    return kernels.collect_float(
-            key, dots, get_num_groups() * kGroup, threshold, hits, keys);
+    const size_t padded = get_num_groups() * kGroup;
+    const int32_t* row = dots.data() + (q - first_query) * padded;
+    return kernels.collect_float(key, row, padded, threshold, hits, keys);
 }
 
 } // namespace faiss_bebr

@@ -30,17 +30,15 @@ struct SDCBlock : DocumentBlock<float> {
 
     void load(const idx_t* ids, size_t n) override;
 
-    void compute(size_t q0, size_t nq, int32_t* dots) override;
+    void compute(size_t q0, size_t nq, const float* thresholds) override;
 
-    size_t collect(
-            size_t q,
-            const int32_t* dots,
-            float threshold,
-            uint32_t* hits,
-            float* keys) override;
+    size_t collect(size_t q, float threshold, uint32_t* hits, float* keys)
+            override;
 
    private:
     const size_t block_size;
+    std::vector<int32_t> dots; ///< of the last compute()
+    size_t first_query = 0;    ///< of it
 
     bool has_single_query() const {
         return queries.step.size() == 1;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct TopK : BestEntries<std::pair<Key, idx_t>> {
     void add(Key key, idx_t id) {
         BestEntries<std::pair<Key, idx_t>>::add({key, id});
     }
+    /// documents, of which a small part is below the threshold then
+    size_t min_seen() const {
+        return 16 * this->k;
+    }
 };
 
 /// all documents below a fixed radius
@@ -41,6 +46,9 @@ struct InRange {
     }
     void add(Key key, idx_t id) {
         found.emplace_back(key, id);
+    }
+    size_t min_seen() const {
+        return 0;
     }
     void merge(const InRange& later) {
         found.insert(found.end(), later.found.begin(), later.found.end());
@@ -75,77 +83,110 @@ std::vector<Slice> make_slices(const ScanTask<Key>& task) {
     return slices;
 }
 
-/// the working memory of one thread
-template <class Key>
-struct Workspace {
+/// The scan of one thread.
+template <class Key, class Sink>
+struct SliceScan {
+    const ScanTask<Key>& task;
+    const Slice& slice;
+    ScanInterrupt& interrupt;
+    Sink* sinks; ///< one for each query of the slice
+
+    SliceScan(
+            const ScanTask<Key>& task_in,
+            const Slice& slice_in,
+            ScanInterrupt& interrupt_in,
+            Sink* sinks_in)
+            : task(task_in),
+              slice(slice_in),
+              interrupt(interrupt_in),
+              sinks(sinks_in),
+              block(task.make_block()),
+              hits(std::max(task.block_size, task.sparse_block_size)),
+              keys(hits.size()),
+              sparse_from(sinks->min_seen()) {
+        ids.reserve(hits.size());
+    }
+
+    void run() {
+        size_t nseen = 0;
+        for (idx_t i = slice.i0; i < slice.i1 && !interrupt.happened;) {
+            const bool is_sparse =
+                    task.make_sparse_block && nseen >= sparse_from;
+            if (is_sparse && !sparse_block) {
+                sparse_block = task.make_sparse_block();
+            }
+            // thresholds fall fast at first
+            const size_t size = is_sparse
+                    ? std::min(
+                              task.sparse_block_size,
+                              std::max(nseen, task.block_size))
+                    : task.block_size;
+            i = take_ids(i, size);
+            if (ids.empty()) {
+                continue; // the selector has no more
+            }
+            nseen += ids.size();
+            scan_block(is_sparse ? *sparse_block : *block);
+            if (is_sparse && !sparse_block->is_worth_it()) {
+                sparse_from = 2 * nseen;
+            }
+        }
+    }
+
+   private:
     std::unique_ptr<DocumentBlock<Key>> block;
+    std::unique_ptr<DocumentBlock<Key>> sparse_block; ///< from when it is used
     std::vector<idx_t> ids;
-    std::vector<int32_t> dots;
     std::vector<uint32_t> hits;
     std::vector<Key> keys;
+    size_t ntiles = 0;
+    size_t sparse_from; ///< how many documents are seen before sparse blocks
 
-    explicit Workspace(const ScanTask<Key>& task)
-            : block(task.make_block()),
-              dots(kQueryTile * task.block_size),
-              hits(task.block_size),
-              keys(task.block_size) {
-        ids.reserve(task.block_size);
+    /// up to n documents from i on; returns where the next ones begin
+    idx_t take_ids(idx_t i, size_t n) {
+        ids.clear();
+        if (!task.sel) {
+            ids.resize(std::min<size_t>(n, slice.i1 - i));
+            std::iota(ids.begin(), ids.end(), i);
+            return i + ids.size();
+        }
+        for (; i < slice.i1 && ids.size() < n; i++) {
+            if (task.sel->is_member(i)) {
+                ids.push_back(i);
+            }
+        }
+        return i;
+    }
+
+    /// compare the queries with the documents in ids
+    void scan_block(DocumentBlock<Key>& loaded) {
+        loaded.load(ids.data(), ids.size());
+        const size_t nblocks = ids.size() / task.block_size + 1;
+        for (size_t q0 = slice.q0; q0 < slice.q1; q0 += kQueryTile) {
+            if (interrupt.check(ntiles, nblocks)) {
+                return;
+            }
+            const size_t nq = std::min(kQueryTile, slice.q1 - q0);
+            Key thresholds[kQueryTile];
+            for (size_t i = 0; i < nq; i++) {
+                thresholds[i] = sinks[q0 + i - slice.q0].threshold();
+            }
+            loaded.compute(q0, nq, thresholds);
+            for (size_t i = 0; i < nq; i++) {
+                collect(loaded, q0 + i, thresholds[i]);
+            }
+        }
+    }
+
+    void collect(DocumentBlock<Key>& loaded, size_t q, Key threshold) {
+        Sink& sink = sinks[q - slice.q0];
+        const size_t nhits =
+                loaded.collect(q, threshold, hits.data(), keys.data());
+        for (size_t h = 0; h < nhits && hits[h] < ids.size(); h++) {
+            sink.add(keys[h], ids[hits[h]]);
+        }
     }
 };
-
-/** Compare the queries of a slice with the documents in work.ids.
- * @param ntiles  counts the tiles of this thread
- */
-template <class Key, class Sink>
-void scan_block(
-        Workspace<Key>& work,
-        const Slice& slice,
-        ScanInterrupt& interrupt,
-        size_t& ntiles,
-        Sink* sinks) {
-    const size_t n = work.ids.size();
-    const size_t padded = (n + kGroup - 1) / kGroup * kGroup;
-    work.block->load(work.ids.data(), n);
-    for (size_t q0 = slice.q0; q0 < slice.q1; q0 += kQueryTile) {
-        if (interrupt.check(++ntiles)) {
-            return;
-        }
-        const size_t nq = std::min(kQueryTile, slice.q1 - q0);
-        work.block->compute(q0, nq, work.dots.data());
-        for (size_t q = q0; q < q0 + nq; q++) {
-            Sink& sink = sinks[q - slice.q0];
-            const size_t nhits = work.block->collect(
-                    q,
-                    work.dots.data() + (q - q0) * padded,
-                    sink.threshold(),
-                    work.hits.data(),
-                    work.keys.data());
-            for (size_t h = 0; h < nhits && work.hits[h] < n; h++) {
-                sink.add(work.keys[h], work.ids[work.hits[h]]);
-            }
-        }
-    }
-}
-
-/// @param sinks  one for each query of the slice
-template <class Key, class Sink>
-void scan_slice(
-        const ScanTask<Key>& task,
-        const Slice& slice,
-        ScanInterrupt& interrupt,
-        Sink* sinks) {
-    Workspace<Key> work(task);
-    size_t ntiles = 0;
-    for (idx_t i = slice.i0; i < slice.i1 && !interrupt.happened;) {
-        work.ids.clear();
-        for (; i < slice.i1 && work.ids.size() < task.block_size; i++) {
-            if (!task.sel || task.sel->is_member(i)) {
-                work.ids.push_back(i);
-            }
-        }
-        scan_block(work, slice, interrupt, ntiles, sinks);
-    }
-}
 
 /** Scan everything into sinks that start as copies of `empty`.
  * @return  one for each query
@@ -164,8 +205,8 @@ std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
 
     ScanInterrupt interrupt(task.ops_per_pair * task.block_size * kQueryTile);
     run_on_threads(slices.size(), [&](size_t s) {
-        Sink* sinks = parts[by_documents ? s : 0].data();
-        scan_slice(task, slices[s], interrupt, sinks + slices[s].q0);
+        Sink* sinks = parts[by_documents ? s : 0].data() + slices[s].q0;
+        SliceScan<Key, Sink>(task, slices[s], interrupt, sinks).run();
     });
     interrupt.throw_if_happened();
     for (size_t part = 1; part < nparts; part++) {
@@ -189,13 +230,12 @@ void scan_knn(const ScanTask<Key>& task, idx_t k, Key* keys, idx_t* ids) {
     empty.k = k;
     std::vector<TopK<Key>> found = scan(task, empty);
     for (size_t q = 0; q < task.nq; q++) {
-        found[q].sort();
-        const auto& heap = found[q].heap;
+        const auto& best = found[q].sort();
         for (idx_t rank = 0; rank < k; rank++) {
-            const bool any = rank < idx_t(heap.size());
+            const bool any = rank < idx_t(best.size());
             keys[q * k + rank] =
-                    any ? heap[rank].first : std::numeric_limits<Key>::max();
-            ids[q * k + rank] = any ? heap[rank].second : -1;
+                    any ? best[rank].first : std::numeric_limits<Key>::max();
+            ids[q * k + rank] = any ? best[rank].second : -1;
         }
     }
 }

@@ -30,23 +30,27 @@ struct DocumentBlock {
     /// Take up the documents ids[0] .. ids[n - 1], n <= block size.
     virtual void load(const idx_t* ids, size_t n) = 0;
 
-    /** Integer products of the queries q0 .. q0 + nq - 1 with the block.
-     * @param dots  output, nq rows of n rounded up to the group size
+    /** Compare the queries q0 .. q0 + nq - 1 with the block, nq <= kQueryTile.
+     * @param thresholds  size nq, not below those of collect()
      */
-    virtual void compute(size_t q0, size_t nq, int32_t* dots) = 0;
+    virtual void compute(size_t q0, size_t nq, const Key* thresholds) = 0;
 
     /** Documents of the block whose key for query q is below the threshold.
-     * @param dots  the row of q
+     * @param q     one of those of the last compute()
      * @param hits  output, places in the block, ascending
      * @param keys  output
      * @return      how many; places past n may be among them
      */
     virtual size_t collect(
             size_t q,
-            const int32_t* dots,
             Key threshold,
             uint32_t* hits,
             Key* keys) = 0;
+
+    /// whether few enough keys were below the thresholds since load()
+    virtual bool is_worth_it() const {
+        return true;
+    }
 };
 
 /// What is scanned: nq queries against ntotal documents.
@@ -58,6 +62,12 @@ struct ScanTask {
     size_t block_size;            ///< documents, a multiple of the group size
     size_t ops_per_pair;          ///< for the interval of interrupt checks
     std::function<std::unique_ptr<DocumentBlock<Key>>()> make_block;
+
+    /// of a kind that is faster where few keys are below the thresholds;
+    /// nullptr: there is none
+    std::function<std::unique_ptr<DocumentBlock<Key>>()> make_sparse_block =
+            nullptr;
+    size_t sparse_block_size = 0;
 };
 
 /// documents whose unpacked form fills a part of the second-level cache

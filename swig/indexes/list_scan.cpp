@@ -147,7 +147,6 @@ struct Scanner {
               sinks(sinks_in),
               block_size(task.distance.block_size()),
               block(make_binary_block(task.distance, &tile, nullptr)),
-              dots(kQueryTile * block_size),
               hits(block_size),
               keys(block_size) {
         rows.reserve(block_size);
@@ -174,7 +173,6 @@ struct Scanner {
     BinaryQueries tile; ///< the queries that the block is compared with
     std::unique_ptr<BinaryBlock> block;
     std::vector<idx_t> rows; ///< of the list, which are in the block
-    std::vector<int32_t> dots;
     std::vector<uint32_t> hits;
     std::vector<int32_t> keys;
     size_t ntiles = 0;
@@ -185,7 +183,7 @@ struct Scanner {
         const InvertedLists::ScopedIds ids(&task.lists, list_no);
         const InvertedLists::ScopedCodes codes(&task.lists, list_no);
         block->codes = codes.codes;
-        for (size_t j = j0; j < j1 && !interrupt.check(++ntiles);) {
+        for (size_t j = j0; j < j1 && !interrupt.check(ntiles);) {
             rows.clear();
             if (!task.sel) {
                 rows.resize(std::min(block_size, j1 - j));
@@ -206,7 +204,7 @@ struct Scanner {
     void scan_block(const ListProbes& list, const idx_t* ids) {
         block->load(rows.data(), rows.size());
         for (const Probe* probe = list.begin; probe < list.end;) {
-            if (interrupt.check(++ntiles)) {
+            if (interrupt.check(ntiles)) {
                 return;
             }
             const size_t n = std::min<size_t>(kQueryTile, list.end - probe);
@@ -214,7 +212,11 @@ struct Scanner {
             for (size_t i = 0; i < n; i++) {
                 tile.append(task.distance, task.queries, probe[i].query);
             }
-            block->compute(0, n, dots.data());
+            int32_t thresholds[kQueryTile];
+            for (size_t i = 0; i < n; i++) {
+                thresholds[i] = sinks[probe[i].query].threshold();
+            }
+            block->compute(0, n, thresholds);
             for (size_t i = 0; i < n; i++) {
                 collect(i, *probe++, ids);
             }
@@ -224,12 +226,8 @@ struct Scanner {
     /// @param i  place of the probe's query in the tile
     void collect(size_t i, const Probe& probe, const idx_t* ids) {
         Sink& sink = sinks[probe.query];
-        const size_t nhits = block->collect(
-                i,
-                dots.data() + i * block->ngroups * kGroup,
-                sink.threshold(),
-                hits.data(),
-                keys.data());
+        const size_t nhits =
+                block->collect(i, sink.threshold(), hits.data(), keys.data());
         for (size_t h = 0; h < nhits && hits[h] < rows.size(); h++) {
             const size_t row = rows[hits[h]];
             if (row >= probe.limit) {
@@ -325,11 +323,9 @@ void scan_lists_knn(
     std::vector<TopK> found = scan(task, empty, stats);
     const Entry none = {std::numeric_limits<int32_t>::max(), -1, -1};
     for (size_t q = 0; q < task.nq; q++) {
-        found[q].sort();
+        const std::vector<Entry>& best = found[q].sort();
         for (idx_t rank = 0; rank < k; rank++) {
-            const Entry& entry = rank < idx_t(found[q].heap.size())
-                    ? found[q].heap[rank]
-                    : none;
+            const Entry& entry = rank < idx_t(best.size()) ? best[rank] : none;
             keys[q * k + rank] = entry.key;
             if (ids) {
                 ids[q * k + rank] = entry.id;

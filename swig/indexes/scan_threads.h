@@ -24,10 +24,13 @@ struct ScanInterrupt {
     explicit ScanInterrupt(size_t ops_per_tile)
             : period(faiss::InterruptCallback::get_period_hint(ops_per_tile)) {}
 
-    /// @param tile  number of the tile that a thread has done
-    bool check(size_t tile) {
+    /** @param ntiles  what a thread has done, which n tiles are added to
+     */
+    bool check(size_t& ntiles, size_t n = 1) {
+        const bool is_due = ntiles / period != (ntiles + n) / period;
+        ntiles += n;
         // only the thread that called may look: Python delivers signals to it
-        if (omp_get_thread_num() == 0 && tile % period == 0 &&
+        if (omp_get_thread_num() == 0 && is_due &&
             faiss::InterruptCallback::is_interrupted()) {
             happened = true;
         }

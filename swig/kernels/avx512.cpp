@@ -69,10 +69,16 @@ void unpack_group(
         uint8_t* levels) {
     for (int i = 0; i < planes.dim; i += 64) {
         __m512i rows[kGroup];
-        for (size_t k = 0; k < kGroup; k++) {
+        size_t k = 0;
+        for (; k + 4 <= n; k += 4) {
+            load_levels_u8x64<4>(planes, codes + k, i, rows + k);
+        }
+        for (; k < n; k++) {
+            load_levels_u8x64<1>(planes, codes + k, i, rows + k);
+        }
+        for (; k < kGroup; k++) {
             rows[k] = _mm512_setzero_si512();
         }
-        add_levels_u8x64(planes, codes, n, i, rows);
         transpose_u32x16(rows);
         const int nrows = clamp((planes.dim - i) / 4, 0, 16);
         for (int r = 0; r < nrows; r++) {

@@ -44,11 +44,7 @@ inline void code_dots_tile(
     }
     for (int i = 0; i < planes.dim; i += 64) {
         __m512i rows[N];
-#pragma GCC unroll 4
-        for (int k = 0; k < N; k++) {
-            rows[k] = _mm512_setzero_si512();
-        }
-        add_levels_u8x64(planes, codes, N, i, rows);
+        load_levels_u8x64<N>(planes, codes, i, rows);
         const __m512i dims = load_u8x64(query, i, planes.dim);
 #pragma GCC unroll 4
         for (int k = 0; k < N; k++) {

@@ -28,8 +28,8 @@ struct Values {
     uint8_t base[64];
 
     void load(const PlanesView& planes, const uint8_t* code, int i) {
-        __m512i c = _mm512_setzero_si512();
-        add_levels_u8x64(planes, &code, 1, i, &c);
+        __m512i c;
+        load_levels_u8x64<1>(planes, &code, i, &c);
         const __m512i b = load_u8x64(planes.level_base, i, planes.dim);
         if (is_wide) {
             _mm512_storeu_si512(bytes, c);

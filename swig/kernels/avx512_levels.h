@@ -13,15 +13,16 @@ namespace faiss_bebr {
 namespace {
 
 /// the 64 bits at p, of which `bytes` (0..8) may be read
-inline uint64_t load_bits64(const uint8_t* p, int bytes) {
-    uint64_t bits = 0;
+inline __mmask64 load_mask64(const uint8_t* p, int bytes) {
+    uint64_t bits;
     if (bytes == 8) {
-        // apart, as a copy of a known size is one instruction
         std::memcpy(&bits, p, 8);
     } else {
-        std::memcpy(&bits, p, bytes);
+        const __mmask16 mask = static_cast<__mmask16>((1 << bytes) - 1);
+        bits = static_cast<uint64_t>(
+                _mm_cvtsi128_si64(_mm_maskz_loadu_epi8(mask, p)));
     }
-    return bits;
+    return _cvtu64_mask64(bits);
 }
 
 inline int clamp(int x, int low, int high) {
@@ -33,25 +34,35 @@ inline uint64_t mask_of_first(int n) {
     return n < 64 ? (uint64_t(1) << n) - 1 : ~uint64_t(0);
 }
 
-/** Add the levels of the dimensions i .. i + 63 of n codes to their rows;
- * dimensions past the last one have no bits.
+/** Levels of the dimensions i .. i + 63 of N codes; dimensions past the last
+ * one have no bits.
  */
-inline void add_levels_u8x64(
+template <int N>
+inline void load_levels_u8x64(
         const PlanesView& planes,
         const uint8_t* const* codes,
-        size_t n,
         int i,
         __m512i* rows) {
-    for (int t = 0; t < planes.nplanes; t++) {
+    __m512i levels[N];
+#pragma GCC unroll 4
+    for (int k = 0; k < N; k++) {
+        levels[k] = _mm512_setzero_si512();
+    }
+    for (int t = 0; t < planes.nplanes && planes.plane_widths[t] > i; t++) {
         const int bytes = clamp((planes.plane_widths[t] - i) / 8, 0, 8);
         const size_t offset = planes.plane_offsets[t] + i / 8;
         const __m512i weight = _mm512_set1_epi8(
                 static_cast<char>(1 << (planes.nplanes - 1 - t)));
-        for (size_t k = 0; k < n; k++) {
-            const uint64_t bits = load_bits64(codes[k] + offset, bytes);
-            rows[k] = _mm512_mask_add_epi8(
-                    rows[k], _cvtu64_mask64(bits), rows[k], weight);
+#pragma GCC unroll 4
+        for (int k = 0; k < N; k++) {
+            const __mmask64 bits = load_mask64(codes[k] + offset, bytes);
+            levels[k] =
+                    _mm512_mask_add_epi8(levels[k], bits, levels[k], weight);
         }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < N; k++) {
+        rows[k] = levels[k];
     }
 }
 

@@ -20,6 +20,7 @@ enum class SIMDLevel {
 /// changed from Python by faiss.SIMDConfig.set_level.
 struct SIMDConfig {
     static SIMDLevel get_level();
+    static void set_level(SIMDLevel level);
     static SIMDLevel auto_detect_simd_level();
 };
 

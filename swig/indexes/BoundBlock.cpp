@@ -1,0 +1,137 @@
+#include "indexes/BoundBlock.h"
+
+#include "indexes/SortedBoundBlock.h"
+#include "indexes/StreamedBoundBlock.h"
+
+#include <algorithm>
+
+namespace faiss_bebr {
+
+namespace {
+
+/// queries from which on it pays to sort the documents of a block
+constexpr size_t kManyQueries = 4;
+
+bool has_many_queries(const BoundScan& scan) {
+    return scan.queries.step.size() >= kManyQueries;
+}
+
+} // namespace
+
+size_t BoundScan::get_block_size() const {
+    if (!has_many_queries(*this)) {
+        return 16 * kColumn;
+    }
+    // half of a second-level cache
+    const size_t max_bytes = size_t(512) << 10;
+    return std::max<size_t>(max_bytes / (tables.nrows * kColumn), 1) * kColumn;
+}
+
+std::unique_ptr<BoundBlock> make_bound_block(const BoundScan& scan) {
+    if (has_many_queries(scan)) {
+        return std::make_unique<SortedBoundBlock>(scan);
+    }
+    return std::make_unique<StreamedBoundBlock>(scan);
+}
+
+BoundBlock::BoundBlock(const BoundScan& scan_in)
+        : scan(scan_in),
+          kernels(get_kernels()),
+          get_norm(scan.sdc, scan.sdc.layout),
+          candidates(std::min(kQueryTile, scan.queries.step.size())) {}
+
+void BoundBlock::set_rows(const idx_t* ids, size_t n) {
+    const uint8_t* codes = scan.codes;
+    const size_t code_size = scan.sdc.code_size();
+    rows.resize(n);
+    for (size_t j = 0; j < n; j++) {
+        rows[j] = codes + ids[j] * code_size;
+    }
+    places.clear();
+    npairs = 0;
+    ncandidates = 0;
+}
+
+void BoundBlock::clear_candidates(size_t q0, size_t nq) {
+    first_query = q0;
+    for (size_t i = 0; i < nq; i++) {
+        candidates[i].clear();
+    }
+}
+
+void BoundBlock::transpose_group(size_t g, TableRow* columns) const {
+    const size_t begin = g * kColumn;
+    scan.kernels.transpose(
+            scan.tables.nbytes,
+            rows.data() + begin,
+            std::min(kColumn, rows.size() - begin),
+            columns->bytes);
+}
+
+float BoundBlock::get_inverse_scale(size_t g) const {
+    const size_t begin = g * kColumn;
+    return 1 /
+            scan.sdc.get_max_scale(
+                    rows.data() + begin,
+                    std::min(kColumn, rows.size() - begin));
+}
+
+float BoundBlock::get_min_norm(size_t g) {
+    if (scan.sdc.metric_type != faiss::METRIC_L2) {
+        return 0;
+    }
+    const size_t begin = g * kColumn;
+    const size_t end = std::min(begin + kColumn, rows.size());
+    float least = get_norm(rows[begin]);
+    for (size_t j = begin + 1; j < end; j++) {
+        const float norm = get_norm(rows[j]);
+        least = least <= norm ? least : norm; // NaN stays
+    }
+    return least;
+}
+
+size_t BoundBlock::collect(
+        size_t q,
+        float threshold,
+        uint32_t* hits,
+        float* keys) {
+    const std::vector<uint32_t>& rows_left = get_candidates(q);
+    const size_t n = rows_left.size();
+    ncandidates += n;
+    candidate_rows.resize(n);
+    dots.resize(n);
+    for (size_t i = 0; i < n; i++) {
+        candidate_rows[i] = rows[rows_left[i]];
+    }
+    kernels.code_dots(
+            scan.sdc.layout.view(),
+            scan.queries.levels.data() + q * scan.sdc.layout.coded_dim(),
+            candidate_rows.data(),
+            n,
+            dots.data());
+    results.clear();
+    for (size_t i = 0; i < n; i++) {
+        const float key = scan.queries.get_key(
+                scan.sdc, get_norm, q, dots[i], candidate_rows[i]);
+        if (key < threshold) {
+            const uint32_t j = rows_left[i];
+            results.emplace_back(places.empty() ? j : places[j], key);
+        }
+    }
+    if (!places.empty()) {
+        std::sort(results.begin(), results.end());
+    }
+    for (const auto& [place, key] : results) {
+        *hits++ = place;
+        *keys++ = key;
+    }
+    return results.size();
+}
+
+bool BoundBlock::is_worth_it() const {
+    // a candidate costs as much as so many products by other blocks
+    const size_t cost = has_many_queries(scan) ? 16 : 2;
+    return cost * ncandidates <= npairs;
+}
+
+} // namespace faiss_bebr

@@ -1,0 +1,77 @@
+#include "indexes/TableQueries.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace faiss_bebr {
+
+namespace {
+
+/// what the w of four rows of make_tables() may sum up to, less what the
+/// rounding of the factor may add
+constexpr float kMaxSum = 65000.0f;
+
+} // namespace
+
+TableQueries::TableQueries(
+        const TableKernels& kernels,
+        const SDCQuantizer& sdc,
+        const LevelQueries& queries)
+        : nbytes(sdc.layout.code_size()),
+          nrows(get_num_table_rows(nbytes)),
+          tables(queries.step.size() * nrows),
+          max_product(queries.step.size()),
+          step(queries.step.size()) {
+    const int64_t n = static_cast<int64_t>(queries.step.size());
+#pragma omp parallel if (n > 100)
+    {
+        std::vector<int16_t> weights(nrows * 8);
+#pragma omp for
+        for (int64_t q = 0; q < n; q++) {
+            set(kernels, sdc.layout, queries, q, weights);
+        }
+    }
+}
+
+void TableQueries::set(
+        const TableKernels& kernels,
+        const PlaneLayout& layout,
+        const LevelQueries& queries,
+        size_t q,
+        std::vector<int16_t>& weights) {
+    const int8_t* levels = queries.levels.data() + q * layout.coded_dim();
+    int64_t max_dot = 0;
+    for (int t = 0; t < layout.nplanes(); t++) {
+        const int up = 1 << (layout.nplanes() - 1 - t);
+        for (int i = 0; i < layout.plane_widths[t]; i++) {
+            max_dot += std::max(up * levels[i], 0);
+            const size_t byte = layout.plane_offsets[t] + i / 8;
+            weights[get_table_bit(byte, i % 8)] =
+                    static_cast<int16_t>(up * levels[i]);
+        }
+    }
+    int max_sum = 1; // of four rows
+    for (size_t r = 0; r < nrows; r += 4) {
+        int sum = 0;
+        for (size_t i = 8 * r; i < 8 * (r + 4); i++) {
+            sum += std::abs(weights[i]);
+        }
+        max_sum = std::max(max_sum, sum);
+    }
+    const float factor = kMaxSum / static_cast<float>(max_sum);
+    kernels.make_tables(nrows, weights.data(), factor, tables[q * nrows].bytes);
+    max_product[q] = static_cast<float>(2 * max_dot - queries.shift[q]);
+    // products are of 2 * level; a little less, as floats are rounded
+    step[q] = 2 * 256 / factor * 0.99999f;
+}
+
+bool has_use_for_tables(const PlaneLayout& layout, size_t n) {
+    // for many queries, codes are unpacked once: tables then do less work only
+    // below four bits a dimension
+    const size_t max_bytes = n < 16
+            ? kMaxTableBytes
+            : std::min<size_t>(kMaxTableBytes, 3 * layout.coded_dim() / 8);
+    return layout.code_size() <= max_bytes;
+}
+
+} // namespace faiss_bebr

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "indexes/sdc_queries.h"
+#include "kernels/TableKernels.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace faiss_bebr {
+
+/// 64 bytes where registers of that size are loaded from
+struct alignas(64) TableRow {
+    uint8_t bytes[kColumn];
+};
+
+/** Tables of level-quantized queries, see TableKernels, for all planes of
+ * the codes.
+ */
+struct TableQueries {
+    size_t nbytes = 0;            ///< of a code that have tables
+    size_t nrows = 0;             ///< of a query
+    std::vector<TableRow> tables; ///< n * nrows
+
+    /// the largest <levels, V> that a code could have; size n
+    std::vector<float> max_product;
+    /// what a product loses with each step of a sum, at least; size n
+    std::vector<float> step;
+
+    TableQueries(
+            const TableKernels& kernels,
+            const SDCQuantizer& sdc,
+            const LevelQueries& queries);
+
+    const uint8_t* get(size_t q) const {
+        return tables[q * nrows].bytes;
+    }
+
+   private:
+    /// of query q; @param weights  working memory, size nrows * 8
+    void set(
+            const TableKernels& kernels,
+            const PlaneLayout& layout,
+            const LevelQueries& queries,
+            size_t q,
+            std::vector<int16_t>& weights);
+};
+
+/** Whether tables pay.
+ * @param n  queries
+ */
+bool has_use_for_tables(const PlaneLayout& layout, size_t n);
+
+} // namespace faiss_bebr

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Included by files that are compiled for other instruction sets than the
+// rest, see SDCKernels.h.
+
+namespace faiss_bebr {
+
+/// documents that lie side by side where tables are looked up
+constexpr size_t kColumn = 64;
+
+/// bytes of a code that sums of 16 bits have room for
+constexpr size_t kMaxTableBytes = 768;
+
+/** Upper bounds of inner products by table look-up, for scans that few
+ * documents survive.
+ *
+ * The product of a query with the levels of a code is a sum over its bits, each
+ * with a weight. The largest possible product has all bits of positive weight
+ * set and no others; a code loses the weight of each bit that is not so. Six
+ * bits at a time, tables say what is lost, in steps and rounded down.
+ *
+ * The bytes of 64 codes lie side by side, and what is looked up are their lower
+ * six bits; the upper two bits of three bytes make an index of their own. So
+ * bytes 3t .. 3t + 2 are rows 4t .. 4t + 2, and row 4t + 3 has their upper
+ * bits, the first one's lowest. Bytes past the end are 0.
+ */
+struct TableKernels {
+    /** Rows of up to 64 codes.
+     * @param nbytes  of a code that are taken
+     * @param codes   n pointers to codes
+     * @param n       1..64; the places of missing documents become 0
+     * @param rows    output, get_num_table_rows(nbytes) * 64 bytes
+     */
+    void (*transpose)(
+            size_t nbytes,
+            const uint8_t* const* codes,
+            size_t n,
+            uint8_t* rows);
+
+    /** Tables of a query. With w = floor(|weight| * factor) in float, entry j
+     * of row r is the sum of w over those of its bits i that have the wrong
+     * value in j, 0 for a positive weight and 1 for others, divided by 256
+     * and rounded down.
+     * @param nrows    a multiple of 4
+     * @param weights  nrows * 8, those of 6 bits and two that are not read
+     * @param factor   positive; the w of four rows 4t .. 4t + 3 must not sum
+     *                 up to more than 65535
+     * @param tables   output, nrows * 64
+     */
+    void (*make_tables)(
+            size_t nrows,
+            const int16_t* weights,
+            float factor,
+            uint8_t* tables);
+
+    /** Sums of table entries. Those of a group of 64 documents are of the
+     * even ones first, then of the odd ones.
+     * @param nrows   a multiple of 4, for at most kMaxTableBytes
+     * @param tables  nq * nrows * 64
+     * @param rows    ngroups * nrows * 64
+     * @param sums    output, nq rows of ngroups * 64
+     */
+    void (*sum_tables)(
+            size_t nrows,
+            const uint8_t* tables,
+            size_t nq,
+            const uint8_t* rows,
+            size_t ngroups,
+            uint16_t* sums);
+
+    /** Documents whose sum is below the limit of their group, ascending.
+     * @param sums    ngroups * 64, in the order of sum_tables
+     * @param limits  size ngroups
+     * @param hits    output, their numbers, room for ngroups * 64
+     * @return        how many
+     */
+    size_t (*find_below)(
+            const uint16_t* sums,
+            const int32_t* limits,
+            size_t ngroups,
+            uint32_t* hits);
+};
+
+inline size_t get_num_table_rows(size_t nbytes) {
+    return 4 * ((nbytes + 2) / 3);
+}
+
+/// where the weight of a code's bit is among those of make_tables
+inline size_t get_table_bit(size_t byte, size_t bit) {
+    const size_t row = byte / 3 * 4;
+    return bit < 6 ? 8 * (row + byte % 3) + bit
+                   : 8 * (row + 3) + byte % 3 * 2 + (bit - 6);
+}
+
+/// where the sum of document j of a group is
+inline size_t get_place_of_sum(size_t j) {
+    return j % 2 * (kColumn / 2) + j / 2;
+}
+
+/** The kernels where tables are faster than products: on processors with VBMI,
+ * under the same conditions as the extensions of get_kernels(); otherwise
+ * nullptr.
+ */
+const TableKernels* get_table_kernels();
+
+} // namespace faiss_bebr

@@ -137,6 +137,23 @@ class TestTrain:
                     net.encode(embeddings), expected.encode(embeddings)
                 )
 
+    def test_hidden_layers_are_tried_where_queries_are_shallow(
+        self, embeddings, monkeypatch
+    ):
+        tried = []
+
+        def recorded(*args, **kwargs):
+            learner = Learner(*args, **kwargs)
+            tried.append(learner.net.hidden)
+            return learner
+
+        monkeypatch.setattr(trainer_module, "Learner", recorded)
+        for nbits, document_nbits in ((2, None), (1, None), (3, 2)):
+            train_binarizer(
+                embeddings, 16, nbits, document_nbits=document_nbits, **self.SMALL
+            )
+        assert tried == [0, 32, 0, 0]
+
     def test_interrupt_leaves_further_widths_out(self, embeddings, monkeypatch):
         step, calls = Learner.step, []
 
@@ -161,10 +178,11 @@ class TestTrain:
             return step(learner, batch)
 
         monkeypatch.setattr(Learner, "step", interrupted)
-        net = train_binarizer(embeddings, 16, 3, **self.SMALL)
+        settings = {**self.SMALL, "hidden": 0}
+        net = train_binarizer(embeddings, 16, 3, **settings)
         assert net.report.interrupted
         assert len(calls) == 3
-        start = train_binarizer(embeddings, 16, 3, **{**self.SMALL, "epochs": 0})
+        start = train_binarizer(embeddings, 16, 3, **{**settings, "epochs": 0})
         np.testing.assert_array_equal(net.encode(embeddings), start.encode(embeddings))
 
     def test_early_stop(self, embeddings):

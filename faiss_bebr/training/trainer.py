@@ -42,7 +42,7 @@ DOCUMENT_CODE_ONLY: dict[str, Any] = {
 PLANES_ONLY: dict[str, Any] = {
     "nbits": None,
     "document_nbits": None,
-    "hidden": 0,
+    "hidden": None,
     "normalize": False,
     "batch_size": 1024,
     "temperature": 0.07,
@@ -83,7 +83,7 @@ def train_binarizer(
     nested: bool = False,
     surrogate: str = "straight_through",
     document_nbits: int | None = None,
-    hidden: int | Sequence[int] = 0,
+    hidden: int | Sequence[int] | None = None,
     normalize: bool = False,
     epochs: int = 2,
     batch_size: int = 1024,
@@ -165,16 +165,19 @@ def train_binarizer(
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
-    hidden : int or sequence of int
+    hidden : int or sequence of int, optional
         Width of each block's hidden layer; 0 makes every block a Linear. Of several,
-        such as ``(0, 256)``, each is trained from the same start, and the network of
-        best held-out recall is returned, the first of equal ones.
+        such as ``(0, 512)``, each is trained from the same start, and the network of
+        best held-out recall is returned, the first of equal ones. With at least
+        ``2 * m`` hidden units the start foresees signs, see ``LinearStart.apply``. By
+        default 0, and ``2 * m`` is tried too where queries are no deeper than
+        documents of two planes or more: it codes a few times slower.
     normalize : bool
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
     epochs : int
         Passes over the sample, with ``m``, else 60 steps each; an evaluation after
-        each. 0 returns the linear start.
+        each. 0 returns the start.
     batch_size : int
         Embeddings in a gradient step, whole neighbourhoods of up to 256.
     learning_rate : float, optional
@@ -266,12 +269,15 @@ def train_binarizer(
     depth = given["document_nbits"] = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
+    if hidden is None:
+        hidden = (0, 2 * widths[0]) if depth == len(widths) > 1 else 0
+    given["hidden"] = hidden_widths(hidden)
     planes = plane_trainer.Planes(
         widths=widths,
         document_nbits=depth,
         normalize=bool(normalize),
         surrogate=check_surrogate(surrogate),
-        hidden=hidden_widths(hidden),
+        hidden=given["hidden"],
         **check_least(batch_size=(batch_size, 8)),
     )
     options = LearningOptions(

@@ -134,12 +134,17 @@ def fit_linear_map(
             after_round=after_round,
         )
         rows[group] = rotation @ sample.rows[group]
+    return make_linear_map(sample, rows)
+
+
+def make_linear_map(sample: Residuals, rows: np.ndarray) -> LinearMap:
+    """The map of these rows, with the range of the grid of all planes that leaves least
+    squared error."""
     y = (sample.x[:UNIT_POINTS] - sample.mean) @ rows.T
     return LinearMap(rows, sample.mean, _choose_unit(y))
 
 
 def _choose_unit(y: np.ndarray) -> float:
-    """The range of the grid of all planes that leaves least squared error."""
     deviation = np.sqrt(y.var(axis=0).max())
     base = deviation * GAUSSIAN_HALF_WIDTH[MAX_NBITS - 1] / 2
     if base == 0:

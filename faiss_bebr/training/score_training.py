@@ -23,7 +23,7 @@ from .index_codes import IndexCodes
 from .learning_state import LearningState
 from .losses import DUPLICATE_DISTANCE
 from .network import RecurrentBinarizer
-from .residual_start import LinearMap, Residuals, set_linear_map
+from .residual_start import LinearMap, Residuals, make_linear_map, set_linear_map
 from .start import nearest_rotation
 
 STEPS_PER_EPOCH = 60
@@ -92,7 +92,6 @@ class ScoreLearner:
         seed: int,
     ) -> None:
         self.net = net
-        self.linear = linear
         self.sample = sample
         self.metric = score_metric(anchors, sample.x)
         self.options = options
@@ -126,7 +125,7 @@ class ScoreLearner:
         self.generator.set_state(tensors["generator"])
 
     def settle(self) -> None:
-        set_linear_map(self.net, self.linear._replace(rows=self.rows))
+        set_linear_map(self.net, make_linear_map(self.sample, self.rows))
 
     def step(self) -> ScoreLosses:
         count = min(POINTS_PER_STEP, len(self.sample.x))

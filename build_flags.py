@@ -17,16 +17,24 @@ SOURCES = [
 # GCC 12 warns about its own AVX512 headers, here and below
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpopcnt"]
 AVX512 += ["-Wno-uninitialized"]
-# one file per instruction set, chosen at run time by kernels/dispatch.cpp
-KERNEL_FLAGS = {
-    "avx2.cpp": ["-mavx2"],
-    "avx512.cpp": AVX512,
-    "avx512_vbmi.cpp": [*AVX512, "-mavx512vbmi"],
-    "avx512_vnni.cpp": [*AVX512, "-mavx512vnni"],
-    "avx512_vpopcntdq.cpp": [*AVX512, "-mavx512vpopcntdq"],
+# one file per instruction set, chosen at run time by kernels/dispatch.cpp; on
+# other machines it is empty
+MACHINE_KERNEL_FLAGS = {
+    "x86_64": {
+        "avx2.cpp": ["-mavx2"],
+        "avx2_vnni.cpp": ["-mavx2", "-mavxvnni"],
+        "avx512.cpp": AVX512,
+        "avx512_vbmi.cpp": [*AVX512, "-mavx512vbmi"],
+        "avx512_vnni.cpp": [*AVX512, "-mavx512vnni"],
+        "avx512_vpopcntdq.cpp": [*AVX512, "-mavx512vpopcntdq"],
+    },
+    "aarch64": {
+        "neon.cpp": [],
+        "neon_dotprod.cpp": ["-march=armv8.2-a+dotprod"],
+        "neon_i8mm.cpp": ["-march=armv8.2-a+i8mm"],
+    },
 }
-if platform.machine() != "x86_64":
-    KERNEL_FLAGS.clear()
+KERNEL_FLAGS = MACHINE_KERNEL_FLAGS.get(platform.machine(), {})
 COMPILE_FLAGS = [
     "-std=c++17",
     "-O3",

@@ -1,112 +1,124 @@
 """Queries a second as ratios to FAISS's indexes, on WordNet/MiniLM.
 
-Each pair is searched in turn, A B A B ..., in one process; printed are the
-medians and the ratio of the medians, with the least and the largest ratio of a
-round. One thread and 1000 queries at once unless said otherwise.
+Indexes are searched in turn, A B A B ..., in one process; printed are the medians
+of the rounds with the least and the largest, and the ratios to FAISS's index, the
+first of each comparison. Bytes are those of the codes. Networks are included: each
+index searches the embeddings as they are.
 
     python benchmarks/speed.py
+    python benchmarks/speed.py --cases flat ivf --threads 1 2 --csv speed.csv \\
+        --plot speed.png
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import faiss
-import numpy as np
+import roofline
 import wordnet
-from embeddings import Embeddings
+from speed_cases import Cases, binary, set_parameter
+from timing import Contender, SpeedRow, compare, describe, draw, write
 
 import faiss_bebr
 
-
-def seconds_of_search(index: Any, queries: np.ndarray, k: int) -> float:
-    start = time.perf_counter()
-    index.search(queries, k)
-    return time.perf_counter() - start
+CASES = ("flat", "ivf", "hnsw", "binary", "roofline")
+BINARY_BITS = (256, 512, 1024, 2048)
 
 
-def compare(
-    names: tuple[str, str],
-    indexes: tuple[Any, Any],
-    queries: np.ndarray,
-    *,
-    rounds: int,
-    k: int = 10,
-) -> None:
-    """Print queries a second of two indexes and their ratio."""
-    for index in indexes:
-        seconds_of_search(index, queries, k)
-    seconds = np.array(
-        [
-            [seconds_of_search(index, queries, k) for index in indexes]
-            for _ in range(rounds)
-        ]
-    )
-    ours, theirs = len(queries) / np.median(seconds, axis=0)
-    ratios = seconds[:, 1] / seconds[:, 0]
-    print(
-        f"{names[0]:22} {ours:9.0f} q/s   {names[1]:16} {theirs:9.0f} q/s   "
-        f"ratio {ours / theirs:5.2f} ({ratios.min():.2f} to {ratios.max():.2f})",
-        flush=True,
-    )
+@dataclass
+class Plan:
+    """How each comparison is measured."""
+
+    threads: list[int]
+    queries: list[int]
+    rounds: int
+    clock: str
+
+    def compare(
+        self, case: str, contenders: list[Contender], parameter: int | None = None
+    ) -> Iterator[SpeedRow]:
+        for threads in self.threads:
+            faiss.omp_set_num_threads(threads)
+            for at_once in self.queries:
+                yield from compare(
+                    case,
+                    contenders,
+                    queries_at_once=at_once,
+                    threads=threads,
+                    # a single query is soon done
+                    rounds=self.rounds if at_once > 1 else 5 * self.rounds,
+                    parameter=parameter,
+                    clock=self.clock,
+                )
 
 
-def float_pair(data: Embeddings) -> tuple[Any, Any]:
-    """Trained BEBR256x6,SDC2 and PQ128x4fs, each from the embeddings on: the
-    former's time includes the network that encodes the queries."""
-    indexes = []
-    for description in ("BEBR256x6,SDC2", "PQ128x4fs"):
-        index = faiss_bebr.index_factory(
-            data.documents.shape[1], description, faiss.METRIC_INNER_PRODUCT
-        )
-        index.train(data.documents)
-        index.add(data.documents)
-        indexes.append(index)
-    return indexes[0], indexes[1]
-
-
-def binary_pair(data: Embeddings) -> tuple[Any, Any, np.ndarray]:
-    """Sign codes of 256 bits in both kinds of index, and of the queries."""
-    codes = np.packbits(data.documents[:, :256] >= 0, axis=1, bitorder="little")
-    queries = np.packbits(
-        data.reported_queries[:, :256] >= 0, axis=1, bitorder="little"
-    )
-    ours, theirs = faiss_bebr.IndexBinarySDC(256, 1), faiss.IndexBinaryFlat(256)
-    ours.add(codes)
-    theirs.add(codes)
-    return ours, theirs, queries
+def measure_swept(cases: Cases, case: str, plan: Plan) -> Iterator[SpeedRow]:
+    contenders, parameter, values = cases.swept(case)
+    for value in values:
+        for one in contenders:
+            set_parameter(one, parameter, value)
+            cases.measure(one)
+        yield from plan.compare(case, contenders, value)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--queries", type=int, nargs="+", default=[1000, 1])
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="cpu: what the thread computed, for a machine with other work",
+    )
+    parser.add_argument("--binary-vectors", type=int, default=1_000_000)
+    parser.add_argument("--large-vectors", type=int, default=10_000_000)
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--plot", type=Path, help="where the picture is written")
     arguments = parser.parse_args()
 
-    data = wordnet.load()
+    if arguments.clock == "cpu" and arguments.threads != [1]:
+        parser.error("--clock cpu counts one thread only")
+    plan = Plan(arguments.threads, arguments.queries, arguments.rounds, arguments.clock)
     print(
-        f"{len(data.documents)} documents, {arguments.queries} queries at once, "
-        f"{arguments.threads} thread(s), {arguments.rounds} rounds, kernels "
+        f"{plan.rounds} rounds, {plan.clock} time, kernels "
         f"{faiss_bebr.get_simd_level_name()}, faiss-cpu {faiss.__version__}"
     )
-    pair = float_pair(data)
-    faiss.omp_set_num_threads(arguments.threads)
-    compare(
-        ("BEBR256x6,SDC2", "PQ128x4fs"),
-        pair,
-        data.reported_queries[: arguments.queries],
-        rounds=arguments.rounds,
-    )
-    ours, theirs, queries = binary_pair(data)
-    compare(
-        ("IndexBinarySDC 256x1", "IndexBinaryFlat"),
-        (ours, theirs),
-        queries[: arguments.queries],
-        rounds=arguments.rounds,
-    )
+    rows: list[SpeedRow] = []
+
+    def take(measured: Iterator[SpeedRow]) -> None:
+        for row in measured:
+            rows.append(row)
+            print(describe(row), flush=True)
+
+    if {"flat", "ivf", "hnsw"} & set(arguments.cases):
+        cases = Cases(wordnet.load())
+        if "flat" in arguments.cases:
+            for contenders in cases.flat():
+                take(plan.compare("flat", contenders))
+        for case in ("ivf", "hnsw"):
+            if case in arguments.cases:
+                take(measure_swept(cases, case, plan))
+    if "binary" in arguments.cases:
+        plan.queries = [min(at_once, 100) for at_once in plan.queries]
+        for bits in BINARY_BITS:
+            take(plan.compare("binary", binary(bits, arguments.binary_vectors)))
+    if "roofline" in arguments.cases:
+        for threads in arguments.threads:
+            for line in roofline.report(
+                threads, n=arguments.large_vectors, rounds=plan.rounds
+            ):
+                print(line, flush=True)
+    if arguments.csv:
+        write(rows, arguments.csv)
+    if arguments.plot:
+        draw(rows, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import faiss
 from faiss.contrib import factory_tools
 
 from faiss_bebr.factory import index_factory
-from faiss_bebr.factory.tokens import get_widths, has_own_token
+from faiss_bebr.factory.tokens import SCALE_BYTES, get_widths, has_own_token
 from faiss_bebr.index_io import downcast_index, downcast_VectorTransform
 from faiss_bebr.index_io.containers import contains_own
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
@@ -17,6 +17,7 @@ from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
 _stock_get_code_size = factory_tools.get_code_size
 _stock_reverse_index_factory = factory_tools.reverse_index_factory
 _BYTES_OF_LINK = 4
+_SCALES = {nbytes: name for name, nbytes in SCALE_BYTES.items()}
 
 
 def replacements() -> Iterator[tuple[Any, str, Any]]:
@@ -141,14 +142,19 @@ def _name_encoding(index: Any, binarizer: Any) -> str:
     deep = [index.d] * len(widths)
     if binarizer is not None:
         deep = get_widths(binarizer.layout)
-    if widths == deep[: len(widths)]:
+    are_first_planes = widths == deep[: len(widths)]
+    if are_first_planes:
         name = f"SDC{len(widths)}"
     elif widths == [8]:
         raise NotImplementedError("a single plane of 8 dimensions has no token")
     else:
         name = "SDC" + "-".join(map(str, widths))
-    ncentroids = index.sdc.ncentroids
-    return f"{name}_{ncentroids}" if ncentroids else name
+    if index.sdc.ncentroids:
+        name += f"_{index.sdc.ncentroids}"
+    is_learned = binarizer is None or not are_first_planes or index.sdc.ncentroids > 0
+    if index.sdc.scale_bytes == (1 if is_learned else 2):
+        return name
+    return f"{name}_S{_SCALES[index.sdc.scale_bytes]}"
 
 
 def _name_coarse(index: Any, binarizer: Any) -> str:

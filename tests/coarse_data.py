@@ -32,6 +32,7 @@ def make_coarse(
     *,
     mapped: bool = False,
     scale_type: int | None = None,
+    scale_bytes: int = 2,
 ):
     """A trained index, empty."""
     rng = np.random.default_rng(17)
@@ -40,6 +41,7 @@ def make_coarse(
         index.set_query_map(*random_map(rng, d))
     if scale_type is not None:
         index.set_scale_type(scale_type)
+    index.set_scale_bytes(scale_bytes)
     index.cp.niter = 4
     index.cp.min_points_per_centroid = 1
     index.is_trained = False
@@ -49,7 +51,7 @@ def make_coarse(
 
 def split_codes(index, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Planes with scales, and the numbers of the centroids."""
-    end = index.sdc.layout.code_size() + 2
+    end = index.sdc.layout.code_size() + index.sdc.scale_bytes
     numbers = np.ascontiguousarray(codes[:, end:])
     dtype = {0: None, 1: np.uint8, 2: np.uint16}[numbers.shape[1]]
     if dtype is None:
@@ -61,11 +63,31 @@ def get_widths(index) -> list[int]:
     return faiss.vector_to_array(index.sdc.layout.plane_widths).tolist()
 
 
+def get_scales(index) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What scales of one byte stand for, of vectors and of centroids: (256,)."""
+    values, centroids = (
+        faiss.vector_to_array(v)
+        for v in (index.sdc.scale_values, index.sdc.centroid_scales)
+    )
+    return values if len(values) else None, centroids if len(centroids) else None
+
+
+def get_origin(index) -> np.ndarray:
+    weight = faiss.vector_to_array(index.sdc.query_weight)
+    offset = faiss.vector_to_array(index.sdc.query_offset)
+    return np.divide(offset, weight, out=np.zeros_like(offset), where=weight > 0)
+
+
 def decode_reference(index, codes: np.ndarray) -> np.ndarray:
     planes, numbers = split_codes(index, codes)
-    v = decode(planes, get_widths(index), get_range(index), index.d)
+    scale_values, centroid_scales = get_scales(index)
+    v = decode(planes, get_widths(index), get_range(index), index.d, scale_values)
     if index.ncentroids:
-        v = v + index.centroids[numbers].astype(np.float64)
+        c = index.centroids[numbers].astype(np.float64)
+        if centroid_scales is not None:
+            origin = get_origin(index).astype(np.float64)
+            c = centroid_scales[planes[:, -1:]] * (c + origin) - origin
+        v = v + c
     return v
 
 
@@ -79,6 +101,7 @@ def encode_reference(index, x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         faiss_bebr.Scale_least_squares: "least_squares",
         faiss_bebr.Scale_cosine: "cosine",
     }[index.sdc.scale_type]
+    scale_values, centroid_scales = get_scales(index)
     planes, scales = encode(
         residuals,
         get_widths(index),
@@ -87,6 +110,8 @@ def encode_reference(index, x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         value_range=get_range(index),
         whole=x,
         offset=get_offset(index),
+        scale_values=scale_values,
+        centroid_scales=centroid_scales,
     )
     return np.concatenate([planes, scales[:, None].view(np.uint8)], axis=1)
 

@@ -100,6 +100,18 @@ def disown_parts(index: Any) -> None:
         part.this.disown()
 
 
+SCALES = [("", None), ("", None), ("_Sfp16", 2), ("_Sqint8", 1)]
+
+
+def set_scale_bytes(index: Any, scale_bytes: int | None, binarizer: Any) -> Any:
+    """None: what the index has of its binarizer, or one byte without any."""
+    if scale_bytes is None and binarizer is None:
+        scale_bytes = 1
+    if scale_bytes is not None:
+        index.set_scale_bytes(scale_bytes)
+    return index
+
+
 @st.composite
 def encodings(
     draw: Any,
@@ -113,16 +125,18 @@ def encodings(
     if draw(st.integers(0, 2)) == 0:
         return draw(coarse_encodings(d, planes, metric, centroids))
     nbits = draw(st.integers(1, planes or 8))
-    text = f"SDC{nbits}"
+    suffix, scale_bytes = draw(st.sampled_from(SCALES))
+    text = f"SDC{nbits}{suffix}"
     if planes and draw(st.booleans()):
-        text, nbits = "SDC", kept or planes
+        text, nbits, scale_bytes = "SDC", kept or planes, None
 
     def make(binarizer: Any) -> Any:
         if binarizer is not None:
-            return faiss_bebr.IndexSDC(binarizer, nbits, metric)
-        index = faiss_bebr.IndexSDC(d, nbits, metric)
-        index.is_trained = False
-        return index
+            index = faiss_bebr.IndexSDC(binarizer, nbits, metric)
+        else:
+            index = faiss_bebr.IndexSDC(d, nbits, metric)
+            index.is_trained = False
+        return set_scale_bytes(index, scale_bytes, binarizer)
 
     return Example(text, make)
 
@@ -137,14 +151,17 @@ def coarse_encodings(
     widths = [first] + [8] * (nplanes - 1)
     ncentroids = draw(st.sampled_from(centroids))
     text = "SDC" + "-".join(map(str, widths))
+    suffix, scale_bytes = draw(st.sampled_from(SCALES))
     text += f"_{ncentroids}" if ncentroids else ""
+    text += suffix
 
     def make(binarizer: Any) -> Any:
         if binarizer is not None:
-            return faiss_bebr.IndexSDC(binarizer, widths, metric, ncentroids)
-        index = faiss_bebr.IndexSDC(widths, metric, d, ncentroids)
-        index.is_trained = False
-        return index
+            index = faiss_bebr.IndexSDC(binarizer, widths, metric, ncentroids)
+        else:
+            index = faiss_bebr.IndexSDC(widths, metric, d, ncentroids)
+            index.is_trained = False
+        return set_scale_bytes(index, scale_bytes, binarizer)
 
     return Example(text, make)
 
@@ -212,6 +229,7 @@ def inverted_files(draw: Any, d: int, planes: int, kept: int, metric: int) -> Ex
         else:
             index = faiss_bebr.IndexIVFSDC(quantizer, widths, nlist, metric, True, d)
             index.by_residual = index.learn_range = True
+        index.set_scale_bytes(flat.sdc.scale_bytes)
         quantizer.this.disown()
         return index
 
@@ -317,7 +335,7 @@ def factory_strings(draw: Any, metric: int) -> Example:
         elif refining is not None:
             if refining == "SDC8":
                 refine = faiss_bebr.IndexSDC(D, 8, metric)
-                refine.is_trained = False
+                refine.set_scale_bytes(1)
             else:
                 refine = faiss.index_factory(D, refining, metric)
             index = own(faiss.IndexRefine(index, refine), index)

@@ -6,6 +6,7 @@ The method is that of "Binary Embedding-based Retrieval" (Gan et al., KDD 2023).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -77,8 +78,9 @@ def quantize(x: np.ndarray, plane_widths: Sequence[int]) -> np.ndarray:
 STEPS = (1, 0.6, 0.75, 0.9, 1.1, 1.3)
 
 
-# weights of the squared error along what a vector is seen by
-ALONG = {"unbiased": 10, "least_squares": 1}
+# weights of the squared error along what a vector is seen by; the last one where
+# centroids have scales
+ALONG = {"unbiased": 10, "least_squares": 1, "scaled": 3}
 
 
 def error_direction(
@@ -95,12 +97,88 @@ def error_direction(
     else:
         direction = weight * (y if whole is None else whole).astype(np.float64)
         direction = direction + (0 if offset is None else offset.astype(np.float64))
+    norm = square_norms(direction, weight)
+    along = np.divide(ALONG[scale], norm, out=np.zeros_like(norm), where=norm > 0)
+    return direction, along
+
+
+def square_norms(direction: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Of vectors that were multiplied by the weights, in the metric of these: (n,)."""
     squares = np.divide(
         direction**2, weight, out=np.zeros_like(direction), where=weight > 0
     )
-    norm = squares.sum(axis=1)
-    along = np.divide(ALONG[scale], norm, out=np.zeros_like(norm), where=norm > 0)
-    return direction, along
+    return squares.sum(axis=1)
+
+
+def nearest_scales(scales: np.ndarray, scale_values: np.ndarray) -> np.ndarray:
+    """Numbers (n,) of the nearest ones of ascending values."""
+    scales = scales.astype(np.float32)
+    middles = (scale_values[1:].astype(np.float64) + scale_values[:-1]) / 2
+    return np.searchsorted(middles, scales)
+
+
+class Choice(NamedTuple):
+    """Codes of vectors, products of them, and their scales before rounding."""
+
+    levels: np.ndarray
+    """(n, m) int64"""
+    yv: np.ndarray
+    vv: np.ndarray
+    xv: np.ndarray
+    """(n,) products of y, of what errors are seen by, and of the values"""
+    scale: np.ndarray
+    """(n,)"""
+
+
+def choose_codes(
+    y: np.ndarray,
+    plane_widths: Sequence[int],
+    weight: np.ndarray,
+    direction: np.ndarray,
+    along: np.ndarray,
+    *,
+    scale: str,
+    value_range: np.ndarray | None,
+    scale_values: np.ndarray | None = None,
+) -> Choice:
+    """Of residuals y (n, d); direction and along are those of `error_direction`."""
+    m = plane_widths[0]
+    unit_range = np.ones(m, np.float32) if value_range is None else value_range
+    is_learned = (unit_range != 1).any()
+    along_y = (direction * y).sum(axis=1)
+    weight, y, direction = weight[:m], y[:, :m], direction[:, :m]
+    best = None
+    for step in STEPS if is_learned else (1,):
+        divisor = unit_range * np.float32(step)
+        x = np.divide(y, divisor, out=np.zeros_like(y), where=divisor > 0)
+        levels = quantize(x, plane_widths)
+        v = values(levels, plane_widths) * unit_range.astype(np.float64)
+        yv, vv = ((weight * a * v).sum(axis=1) for a in (y, v))
+        xv = (direction * v).sum(axis=1)
+        sum_yv = yv + along * along_y * xv
+        sum_vv = vv + along * xv**2
+        good = (sum_yv > 0) & (sum_vv > 0)
+        factor = np.divide(sum_yv, sum_vv, out=np.zeros_like(vv), where=good)
+        gain = factor * sum_yv
+        if scale_values is not None:
+            rounded = scale_values[nearest_scales(factor, scale_values)]
+            gain = np.where(good, rounded * (2 * sum_yv - rounded * sum_vv), 0)
+        found = (levels, yv, vv, xv, factor, gain)
+        if best is None:
+            best = found
+        better = gain > best[-1]
+        best = tuple(
+            np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+            for new, old in zip(found, best, strict=True)
+        )
+    levels, yv, vv, xv, factor, _ = best
+    if scale == "cosine":
+        total = np.full_like(vv, np.sqrt(weight.sum()))
+        factor = np.divide(total, np.sqrt(vv), out=np.zeros_like(vv), where=vv > 0)
+    elif scale == "unbiased" and not is_learned:
+        yy = (weight * y.astype(np.float64) ** 2).sum(axis=1)
+        factor = np.divide(yy, yv, out=np.zeros_like(vv), where=yv > 0)
+    return Choice(levels, yv, vv, xv, factor)
 
 
 def encode(
@@ -112,6 +190,8 @@ def encode(
     value_range: np.ndarray | None = None,
     whole: np.ndarray | None = None,
     offset: np.ndarray | None = None,
+    scale_values: np.ndarray | None = None,
+    centroid_scales: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of IndexSDC, of vectors that `value_range` brings to its grid.
 
@@ -126,58 +206,67 @@ def encode(
         Shape (n, d): what `y` are residuals of; themselves if not given.
     offset : ndarray, optional
         Shape (d,), of the query map, for METRIC_INNER_PRODUCT.
+    scale_values, centroid_scales : ndarray, optional
+        Shape (256,): for scales of one byte.
 
     Returns
     -------
     planes : ndarray
         Shape (n, sum(plane_widths) / 8), uint8.
     scale : ndarray
-        Shape (n,), float16.
+        Shape (n,), float16, or uint8 for scales of one byte.
     """
-    m = plane_widths[0]
     y = y.astype(np.float32)
     weight = np.ones(y.shape[1]) if weight is None else weight.astype(np.float64)
-    unit_range = np.ones(m, np.float32) if value_range is None else value_range
-    is_learned = (unit_range != 1).any()
     direction, along = np.zeros(y.shape), np.zeros(len(y))
-    if is_learned and scale != "cosine":
-        direction, along = error_direction(y, weight, scale, whole, offset)
-    along_y = (direction * y).sum(axis=1)
-    weight, y, direction = weight[:m], y[:, :m], direction[:, :m]
-    best = None
-    for step in STEPS if is_learned else (1,):
-        divisor = unit_range * np.float32(step)
-        x = np.divide(y, divisor, out=np.zeros_like(y), where=divisor > 0)
-        levels = quantize(x, plane_widths)
-        v = values(levels, plane_widths) * unit_range.astype(np.float64)
-        yv, vv = ((weight * a * v).sum(axis=1) for a in (y, v))
-        along_v = (direction * v).sum(axis=1)
-        yv = yv + along * along_y * along_v
-        vv = vv + along * along_v**2
-        good = (yv > 0) & (vv > 0)
-        gain = np.divide(yv**2, vv, out=np.zeros_like(vv), where=good)
-        if best is None:
-            best = gain, levels, yv, vv
-        better = gain > best[0]
-        best = tuple(
-            np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-            for new, old in zip((gain, levels, yv, vv), best, strict=True)
+    if value_range is not None and (value_range != 1).any() and scale != "cosine":
+        cost = scale if centroid_scales is None else "scaled"
+        direction, along = error_direction(y, weight, cost, whole, offset)
+    choice = choose_codes(
+        y,
+        plane_widths,
+        weight,
+        direction,
+        along,
+        scale=scale,
+        value_range=value_range,
+        scale_values=scale_values if centroid_scales is None else None,
+    )
+    planes = pack_levels(choice.levels, plane_widths)
+    if scale_values is None:
+        return planes, choice.scale.astype(np.float32).astype(np.float16)
+    if centroid_scales is None:
+        numbers = nearest_scales(choice.scale, scale_values)
+    else:
+        numbers = nearest_pairs(
+            y, weight, direction, along, choice, scale_values, centroid_scales
         )
-    _, levels, yv, vv = best
-    yy = (weight * y.astype(np.float64) ** 2).sum(axis=1)
-    numerator, denominator = {
-        "unbiased": (yv, vv) if is_learned else (yy, yv),
-        "least_squares": (yv, vv),
-        "cosine": (np.sqrt(weight.sum()), np.sqrt(vv)),
-    }[scale]
-    factor = np.divide(
-        numerator, denominator, out=np.zeros_like(yy), where=denominator > 0
-    )
-    factor = np.maximum(factor, 0)
-    return (
-        pack_levels(levels, plane_widths),
-        factor.astype(np.float32).astype(np.float16),
-    )
+    return planes, numbers.astype(np.uint8)
+
+
+def nearest_pairs(
+    y: np.ndarray,
+    weight: np.ndarray,
+    direction: np.ndarray,
+    along: np.ndarray,
+    choice: Choice,
+    scale_values: np.ndarray,
+    centroid_scales: np.ndarray,
+) -> np.ndarray:
+    """Numbers (n,) of the scales s of v and t of the centroid that are nearest to
+    those with which t c + s v is as long as the vector."""
+    xx = square_norms(direction, weight)
+    cc = square_norms(direction - weight * y, weight)
+    xc = xx - (direction * y).sum(axis=1)
+    cv = choice.xv - choice.yv
+    s = choice.scale
+    square = cc + 2 * s * cv + s**2 * choice.vv
+    ratio = np.divide(xx, square, out=np.ones_like(xx), where=square > 0)
+    t = np.minimum(np.sqrt(ratio), 2)[:, None]
+    ds, dt = scale_values - s[:, None] * t, centroid_scales - t
+    error = ds**2 * choice.vv[:, None] + dt**2 * cc[:, None] + 2 * ds * dt * cv[:, None]
+    seen = ds * choice.xv[:, None] + dt * xc[:, None]
+    return np.argmin(error + along[:, None] * seen**2, axis=1)
 
 
 def decode(
@@ -185,12 +274,16 @@ def decode(
     plane_widths: Sequence[int],
     value_range: np.ndarray | None = None,
     d: int | None = None,
+    scale_values: np.ndarray | None = None,
 ) -> np.ndarray:
     """Decoded vectors of IndexSDC codes without centroids, shape (n, d), float64;
-    0 in dimensions without bits."""
+    0 in dimensions without bits. scale_values: of scales of one byte."""
     m = plane_widths[0]
     end = sum(plane_widths) // 8
-    scale = codes[:, end : end + 2].copy().view(np.float16).astype(np.float64)
+    if scale_values is None:
+        scale = codes[:, end : end + 2].copy().view(np.float16).astype(np.float64)
+    else:
+        scale = scale_values[codes[:, end : end + 1]].astype(np.float64)
     v = scale * values(unpack_levels(codes, plane_widths), plane_widths)
     if value_range is not None:
         v = v * value_range.astype(np.float64)

@@ -29,7 +29,7 @@ def calls(monkeypatch) -> list[tuple[int, bool]]:
     def train_binarizer(x: np.ndarray, *, code_size: int, coarse: bool) -> Any:
         assert x.flags.c_contiguous
         calls.append((code_size, coarse))
-        nbytes = code_size - 2 - coarse
+        nbytes = code_size - 1 - coarse
         widths = [24] * (nbytes // 3) + [8 * (nbytes % 3)] * (nbytes % 3 > 0)
 
         def copy_to_transform(transform: Any) -> None:
@@ -65,23 +65,23 @@ GRAPH = 8 * 2 * 4
 # text, whether the code has centroids, the bytes of a vector in all, and the string
 # of the trained index
 STRINGS = [
-    ("BEBR12B,SDC", True, 12, "BEBR56x8,SDC24-24-24_10"),
-    ("BEBR5B,SDC", True, 5, "BEBR56x8,SDC16_10"),
-    ("BEBR13B,HNSW8,SDC", True, 13 + GRAPH, "BEBR56x8,HNSW8,SDC24-24-24-8_10"),
-    ("BEBR12B,IVF6,SDC", False, 12, "BEBR56x8,IVF6,SDC24-24-24-8"),
-    ("BEBR11B,IVF6_HNSW8,SDC", False, 11, "BEBR56x8,IVF6_HNSW8,SDC24-24-24"),
+    ("BEBR11B,SDC", True, 11, "BEBR56x8,SDC24-24-24_10"),
+    ("BEBR4B,SDC", True, 4, "BEBR56x8,SDC16_10"),
+    ("BEBR12B,HNSW8,SDC", True, 12 + GRAPH, "BEBR56x8,HNSW8,SDC24-24-24-8_10"),
+    ("BEBR11B,IVF6,SDC", False, 11, "BEBR56x8,IVF6,SDC24-24-24-8"),
+    ("BEBR10B,IVF6_HNSW8,SDC", False, 10, "BEBR56x8,IVF6_HNSW8,SDC24-24-24"),
     (
-        "BEBR11B,IVF6(HNSW8,SDC),SDC",
+        "BEBR10B,IVF6(HNSW8,SDC),SDC",
         False,
-        11,
+        10,
         "BEBR56x8,IVF6(HNSW8,SDC24-24-24),SDC24-24-24",
     ),
-    ("IDMap2,BEBR12B,SDC", True, 12, "IDMap2,BEBR56x8,SDC24-24-24_10"),
-    ("PCA32,BEBR12B,SDC", True, 12, "PCA32,BEBR32x8,SDC24-24-24_10"),
+    ("IDMap2,BEBR11B,SDC", True, 11, "IDMap2,BEBR56x8,SDC24-24-24_10"),
+    ("PCA32,BEBR11B,SDC", True, 11, "PCA32,BEBR32x8,SDC24-24-24_10"),
     (
-        "BEBR12B,SDC,Refine(Flat)",
+        "BEBR11B,SDC,Refine(Flat)",
         True,
-        12 + 4 * D,
+        11 + 4 * D,
         "BEBR56x8,SDC24-24-24_10,Refine(Flat)",
     ),
 ]
@@ -155,16 +155,16 @@ def test_untrained_copies_keep_the_budget(text, calls, rng):
 
 
 def test_binarizer_says_what_it_was_trained_for(calls, rng):
-    index = faiss.index_factory(D, "BEBR12B,SDC")
+    index = faiss.index_factory(D, "BEBR11B,SDC")
     binarizer = downcast_VectorTransform(index.chain.at(0))
     assert (binarizer.d_in, binarizer.d_out) == (D, 56)
-    assert binarizer.document_code_size == 12
+    assert binarizer.document_code_size == 11
     assert binarizer.document_has_centroids
     assert binarizer.document_plane_widths.size() == 0
     with pytest.raises(AttributeError):
-        binarizer.document_code_size = 13
+        binarizer.document_code_size = 12
     index.train(clustered(rng, N, D))
-    assert binarizer.document_code_size == 12
+    assert binarizer.document_code_size == 11
     assert faiss.vector_to_array(binarizer.document_plane_widths).tolist() == [24] * 3
     assert binarizer.ncentroids == NCENTROIDS
 
@@ -187,18 +187,18 @@ def test_trainer_that_exceeds_the_budget(monkeypatch, rng):
     result = SimpleNamespace(copy_to_transform=copy_to_transform)
     training = SimpleNamespace(train_binarizer=lambda *_, **__: result)
     monkeypatch.setattr(trainer_hook, "import_training", lambda: training)
-    index = faiss.index_factory(D, "BEBR9B,SDC")
-    with pytest.raises(RuntimeError, match="keeps 10 bytes of documents, more than 9"):
+    index = faiss.index_factory(D, "BEBR8B,SDC")
+    with pytest.raises(RuntimeError, match="keeps 9 bytes of documents, more than 8"):
         index.train(clustered(rng, N, D))
     assert not index.is_trained
 
 
 def test_budget_of_a_transform_is_checked():
     binarizer = faiss_bebr.BinarizerTransform(24, [24, 24])
-    with pytest.raises(RuntimeError, match="at least 5 bytes, got 4"):
-        binarizer.set_document_budget(4)
+    with pytest.raises(RuntimeError, match="at least 4 bytes, got 3"):
+        binarizer.set_document_budget(3)
     assert binarizer.document_code_size == 0
-    binarizer.set_document_budget(5, False)
+    binarizer.set_document_budget(4, False)
     assert not binarizer.document_has_centroids
     binarizer.set_document_budget(0)
     assert (binarizer.document_code_size, binarizer.document_has_centroids) == (0, True)
@@ -247,7 +247,9 @@ def test_lists_are_the_coarse_stage_of_a_saved_binarizer(
     index.add(x)
     widths = faiss.vector_to_array(inside.document_plane_widths).tolist() or [24, 24]
     assert get_widths(ivf) == widths
-    assert ivf.code_size == sum(widths) // 8 + 2
+    scale_bytes = 1 if budget or widths != [24, 24] else 2
+    assert ivf.sdc.scale_bytes == scale_bytes
+    assert ivf.code_size == sum(widths) // 8 + scale_bytes
     assert ivf.invlists.code_size == ivf.code_size
     ivf.nprobe = 4
     assert (index.search(x[:100], 1)[1][:, 0] == np.arange(100)).mean() > 0.3
@@ -272,11 +274,12 @@ def test_quantizer_has_no_centroids_of_documents(is_trained, tmp_path):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("BEBR4B,SDC", "'BEBR4B'.*5 bytes, more than 4"),
-        ("BEBR0B,SDC", "'BEBR0B'.*5 bytes"),
+        ("BEBR3B,SDC", "'BEBR3B'.*4 bytes, more than 3"),
+        ("BEBR0B,SDC", "'BEBR0B'.*4 bytes"),
         ("BEBRB,SDC", "'BEBRB'.*BEBR<bytes>B"),
         ("BEBR68B", "'BEBR68B'.*must follow"),
         ("BEBR68B,SDC2", "'SDC2'.*'BEBR68B' gives the bytes"),
+        ("BEBR68B,SDC_Sfp16", "could not parse 'SDC_Sfp16'"),
         ("BEBR68B,SDC24-8_16", "'SDC24-8_16'.*'BEBR68B' gives"),
         ("BEBR68B,IVF4,SDC2", "'SDC2'.*'BEBR68B' gives"),
         ("BEBR68B,IVF4(SDC2),SDC", "'SDC2'.*'BEBR68B' gives"),

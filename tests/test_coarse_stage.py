@@ -33,14 +33,17 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize(("widths", "d", "ncentroids"), SHAPES)
-def test_codes_equal_reference(widths, d, ncentroids, metric, mapped, rng):
-    index = make_coarse(widths, d, ncentroids, metric, mapped=mapped)
+def test_codes_equal_reference(widths, d, ncentroids, metric, scale_bytes, mapped, rng):
+    index = make_coarse(
+        widths, d, ncentroids, metric, mapped=mapped, scale_bytes=scale_bytes
+    )
     x = coarse_vectors(rng, 300, d)
     codes = index.sa_encode(x)
     number_bytes = 0 if ncentroids == 0 else 1 if ncentroids <= 256 else 2
-    assert codes.shape == (300, sum(widths) // 8 + 2 + number_bytes)
+    assert codes.shape == (300, sum(widths) // 8 + scale_bytes + number_bytes)
     assert index.sa_code_size() == index.code_size == codes.shape[1]
     planes, numbers = split_codes(index, codes)
     if ncentroids:
@@ -49,11 +52,15 @@ def test_codes_equal_reference(widths, d, ncentroids, metric, mapped, rng):
         found = distances[np.arange(300), numbers]
         assert (found <= nearest + 1e-4 * np.maximum(nearest, 1)).all()
     expected = encode_reference(index, x, numbers)
-    same = (planes[:, :-2] == expected[:, :-2]).all(axis=1)
+    end = -scale_bytes
+    same = (planes[:, :end] == expected[:, :end]).all(axis=1)
     assert same.mean() > 0.98  # two steps of the grid may be equally good
-    scales = planes[:, -2:].copy().view(np.uint16)[:, 0].astype(int)
-    theirs = expected[:, -2:].copy().view(np.uint16)[:, 0].astype(int)
-    assert np.abs(scales - theirs)[same].max() <= 1
+    dtype = {1: np.uint8, 2: np.uint16}[scale_bytes]
+    scales, theirs = (c[:, end:].copy().view(dtype)[:, 0] for c in (planes, expected))
+    if scale_bytes == 2:
+        assert np.abs(scales.astype(int) - theirs)[same].max() <= 1
+    else:
+        assert (scales == theirs)[same].mean() > 0.98
     decoded = index.sa_decode(codes)
     assert decoded.shape == (300, d)
     np.testing.assert_allclose(
@@ -65,12 +72,15 @@ def test_codes_equal_reference(widths, d, ncentroids, metric, mapped, rng):
 
 
 @pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize(("widths", "d", "ncentroids"), SHAPES)
 def test_search_equals_reference(
-    widths, d, ncentroids, metric, mapped, simd_level, rng
+    widths, d, ncentroids, metric, scale_bytes, mapped, simd_level, rng
 ):
-    index = make_coarse(widths, d, ncentroids, metric, mapped=mapped)
+    index = make_coarse(
+        widths, d, ncentroids, metric, mapped=mapped, scale_bytes=scale_bytes
+    )
     x = coarse_vectors(rng, 500, d)
     queries = coarse_vectors(rng, 70, d)
     index.add(x)
@@ -92,9 +102,10 @@ def test_search_equals_reference(
     )
 
 
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
-def test_distances_are_those_of_flat_index(metric, rng):
-    index = make_coarse([40, 24, 8], 53, 16, metric)
+def test_distances_are_those_of_flat_index(metric, scale_bytes, rng):
+    index = make_coarse([40, 24, 8], 53, 16, metric, scale_bytes=scale_bytes)
     index.add(coarse_vectors(rng, 500, 53))
     queries = coarse_vectors(rng, 20, 53)
     flat = faiss.IndexFlat(53, metric)
@@ -106,11 +117,14 @@ def test_distances_are_those_of_flat_index(metric, rng):
     assert (I == I_flat).mean() > 0.9
 
 
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize(("widths", "d", "ncentroids"), SHAPES)
-def test_simd_levels_give_the_same_bits(widths, d, ncentroids, metric, rng):
+def test_simd_levels_give_the_same_bits(
+    widths, d, ncentroids, metric, scale_bytes, rng
+):
     detected = faiss.SIMDConfig.get_level()
-    index = make_coarse(widths, d, ncentroids, metric)
+    index = make_coarse(widths, d, ncentroids, metric, scale_bytes=scale_bytes)
     x = coarse_vectors(rng, 900, d)
     index.add(x)
     index.k_factor = 3
@@ -132,10 +146,15 @@ def test_simd_levels_give_the_same_bits(widths, d, ncentroids, metric, rng):
         faiss.SIMDConfig.set_level(detected)
 
 
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize("nq", [1, 63, 300])
-def test_all_ways_to_a_distance_give_the_same_bits(nq, metric, nthreads, rng):
-    index = make_coarse([40, 24, 8], 53, 16, metric, mapped=True)
+def test_all_ways_to_a_distance_give_the_same_bits(
+    nq, metric, scale_bytes, nthreads, rng
+):
+    index = make_coarse(
+        [40, 24, 8], 53, 16, metric, mapped=True, scale_bytes=scale_bytes
+    )
     # few different documents, so that ties are the rule
     index.add(np.tile(coarse_vectors(rng, 50, 53), (30, 1)))
     queries = coarse_vectors(rng, nq, 53)
@@ -158,12 +177,17 @@ def test_all_ways_to_a_distance_give_the_same_bits(nq, metric, nthreads, rng):
     np.testing.assert_array_equal(D_two[I_two == I], D[I_two == I])
 
 
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize(("widths", "d", "ncentroids"), SHAPES)
-def test_symmetric_distances(widths, d, ncentroids, mapped, metric, simd_level, rng):
+def test_symmetric_distances(
+    widths, d, ncentroids, mapped, metric, scale_bytes, simd_level, rng
+):
     """Of a decoded vector as a query that is not rounded."""
-    index = make_coarse(widths, d, ncentroids, metric, mapped=mapped)
+    index = make_coarse(
+        widths, d, ncentroids, metric, mapped=mapped, scale_bytes=scale_bytes
+    )
     index.add(coarse_vectors(rng, 60, d))
     codes = faiss.vector_to_array(index.codes).reshape(60, -1)
     v = decode_reference(index, codes)

@@ -15,6 +15,7 @@ from coarse_data import (
     make_coarse,
     split_codes,
 )
+from coarse_data import get_scales as get_scale_values
 from ivf_sdc_data import get_entries
 from reference import STEPS, encode, error_direction, quantize, values
 from sdc_data import IP, L2, get_offset, get_range, random_map
@@ -33,11 +34,17 @@ def get_scales(codes: np.ndarray) -> np.ndarray:
     return codes[:, -2:].copy().view(np.float16)[:, 0]
 
 
-def assert_nearly_equal(codes: np.ndarray, expected: np.ndarray) -> None:
+def assert_nearly_equal(
+    codes: np.ndarray, expected: np.ndarray, scale_bytes: int = 2
+) -> None:
     """Sums of doubles may be rounded otherwise in numpy: where two steps of the
     grid are equally good the codes may differ, and scales by one bit."""
-    same = (codes[:, :-2] == expected[:, :-2]).all(axis=1)
+    end = -scale_bytes
+    same = (codes[:, :end] == expected[:, :end]).all(axis=1)
     assert same.mean() > 0.98
+    if scale_bytes == 1:
+        assert (codes[:, -1] == expected[:, -1])[same].mean() > 0.98
+        return
     bits, expected_bits = (
         get_scales(c).view(np.uint16).astype(int) for c in (codes, expected)
     )
@@ -164,8 +171,9 @@ def test_codes_do_not_depend_on_threads(ncentroids, metric, nthreads, rng):
 
 
 @pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("scale_bytes", [1, 2])
 @pytest.mark.parametrize("metric", [L2, IP])
-def test_residuals_of_lists(metric, mapped, rng):
+def test_residuals_of_lists(metric, scale_bytes, mapped, rng):
     """Errors count along the whole vectors, as with centroids."""
     x = coarse_vectors(rng, 700, 53)
     widths = [40, 24, 8]
@@ -174,6 +182,7 @@ def test_residuals_of_lists(metric, mapped, rng):
     if mapped:
         index.set_query_map(*random_map(rng, 53))
     index.by_residual = True
+    index.set_scale_bytes(scale_bytes)
     index.train(x)
     index.add(x)
     entries = get_entries(index)
@@ -186,6 +195,9 @@ def test_residuals_of_lists(metric, mapped, rng):
         value_range=get_range(index),
         whole=x,
         offset=get_offset(index),
+        scale_values=get_scale_values(index)[0],
     )
+    assert get_scale_values(index)[1] is None
     expected = np.concatenate([planes, scales[:, None].view(np.uint8)], axis=1)
-    assert_nearly_equal(np.array([[*code] for code in codes], np.uint8), expected)
+    found = np.array([[*code] for code in codes], np.uint8)
+    assert_nearly_equal(found, expected, scale_bytes)

@@ -80,7 +80,7 @@ class TestPlaneWidths:
         assert choose_plane_widths(variance, 3, 1.0, 1 / 6) == (24,)
 
     def test_no_more_than_dimensions_hold(self):
-        assert choose_plane_widths(np.ones(20), 99, 1.0) == (16,) * 8
+        assert choose_plane_widths(np.ones(20), 99, 1.0) == (24,) * 8
 
     def test_follow_the_variance(self):
         flat = choose_plane_widths(np.ones(64), 16, 1.0)
@@ -96,7 +96,7 @@ class TestPlaneWidths:
     def test_centroids_by_size(self):
         sizes = [63, 64, 8192, 8224, 10_000_000]
         assert [default_ncentroids(n) for n in sizes] == [0, 2, 256, 257, 4096]
-        assert [extra_bytes(k) for k in (0, 1, 256, 257)] == [2, 3, 3, 4]
+        assert [extra_bytes(k) for k in (0, 1, 256, 257)] == [1, 2, 2, 3]
 
 
 class TestStart:
@@ -112,11 +112,11 @@ class TestStart:
     def test_budget_past_all_planes(self, embeddings):
         net = train_binarizer(embeddings, code_size=99, **START)
         _, index = build(net, embeddings)
-        assert index.code_size == 32 + 3
+        assert index.code_size == 32 + 2
         assert net.report.start_recall > 0.97
 
     def test_two_bytes_of_number_need_not_fit(self, embeddings):
-        net = train_binarizer(embeddings, code_size=3, **START)
+        net = train_binarizer(embeddings, code_size=2, **START)
         assert net.ncentroids == 0 and net.document_plane_widths == (8,)
 
     @pytest.mark.parametrize("ncentroids", [0, 1, 300, None])
@@ -154,13 +154,22 @@ class TestStart:
         x /= np.linalg.norm(x, axis=1, keepdims=True)
         net = train_binarizer(x, code_size=12, **START)
         assert net.plane_widths == (24,) * 8
-        assert net.document_plane_widths[0] <= 16
         y = net.encode(x)
         assert np.abs(y[:, 21:]).max() < 0.01
         transform, index = build(net, x)
         assert index.code_size == 12
         found = index.search(transform.apply(x[:100]), 10)[1]
         assert recall(found, exact_neighbors(x[:100], x, 10)) > 0.85
+
+    def test_planes_past_the_dimensions(self, embeddings):
+        """Up to whole bytes: the first 4 of the last 8 dimensions have bits."""
+        x = np.ascontiguousarray(embeddings[:, :20])
+        net = train_binarizer(x, code_size=99, epochs=1, rotation_rounds=2)
+        assert net.document_plane_widths == (24,) * 8
+        transform, index = build(net, x)
+        assert index.code_size == 24 + 2
+        decoded = index.reconstruct_n()
+        np.testing.assert_allclose(decoded, transform.apply(x), atol=0.06)
 
     def test_reported_recall_is_that_of_an_index(self, embeddings):
         """With the centroids that the trainer had; an index of its own, which learns
@@ -362,8 +371,8 @@ class TestBadArguments:
             ({"m": 16}, ValueError, "code_size: only expected without m"),
             ({"hidden": 8}, ValueError, "hidden: only expected together with m"),
             ({"nbits": 2}, ValueError, "nbits: only expected together with m"),
-            ({"code_size": 2}, ValueError, "code_size: at least 3.*2"),
-            ({"code_size": 4, "ncentroids": 300}, ValueError, "at least 5.*4"),
+            ({"code_size": 1}, ValueError, "code_size: at least 2.*1"),
+            ({"code_size": 3, "ncentroids": 300}, ValueError, "at least 4.*3"),
             ({"code_size": 8.5}, TypeError, "code_size: an integer"),
             ({"ncentroids": -1}, ValueError, "ncentroids: 0 to 65536.*-1"),
             ({"ncentroids": 2.5}, TypeError, "ncentroids: an integer"),

@@ -81,7 +81,9 @@ def index_factory(
         transform keeps of documents. "BEBR256x6,SDC2": queries have 6 bits per
         dimension, of which 2 are stored. `_<ncentroids>` after the numbers adds
         a coarse first stage, which inverted files have anyway:
-        "BEBR384x8,SDC264-184-56_1024". Without a binarizer before it `SDC..`
+        "BEBR384x8,SDC264-184-56_1024". Scales have one byte where training learns
+        the range of the planes, else two; `_Sfp16` and `_Sqint8` at the end say so
+        by hand. Without a binarizer before it `SDC..`
         encodes the vectors as they come, d being a multiple of 8 for
         `SDC<nbits>`. A string without such tokens goes to FAISS.
     metric : int
@@ -223,13 +225,16 @@ class _Parser:
         code = self.take_stored_code(token, space, has_centroids=True)
         if code is None and not space.is_for_documents and space.binarizer.ncentroids:
             # a coarse quantizer has few vectors, too few for centroids of its own
-            code = StoredCode(get_document_widths(space.binarizer), 0)
+            code = StoredCode(get_document_widths(space.binarizer), 0, None)
         if code is None:
             return IndexSDC(space.binarizer, 0, self.metric)
-        widths, ncentroids = code
+        widths, ncentroids, scale_bytes = code
         if space.binarizer is not None:
-            return IndexSDC(space.binarizer, widths, self.metric, ncentroids)
+            index = IndexSDC(space.binarizer, widths, self.metric, ncentroids)
+            _set_scale_bytes(index, scale_bytes)
+            return index
         index = IndexSDC(widths, self.metric, space.d, ncentroids)
+        _set_scale_bytes(index, scale_bytes or 1)
         index.is_trained = False  # the range of such vectors is to be learned
         return index
 
@@ -262,7 +267,7 @@ class _Parser:
         if space.is_for_documents and budget:
             space.binarizer.set_document_budget(budget, has_centroids)
         elif space.is_for_documents and code is not None:
-            space.binarizer.set_document_code(*code)
+            space.binarizer.set_document_code(code.plane_widths, code.ncentroids)
         return code
 
     def parse_hnsw(self, tokens: list[str], space: _Space) -> Any:
@@ -348,6 +353,10 @@ class _Parser:
             )
             index.learn_range = True
             index.by_residual = True
+        scale_bytes = None if stored is None else stored.scale_bytes
+        if space.binarizer is None:
+            scale_bytes = scale_bytes or 1
+        _set_scale_bytes(index, scale_bytes)
         index.own_fields = True
         index.quantizer_trains_alone = trains_alone
         # centroids of length 1 leave longer residuals, but a graph of inner
@@ -361,6 +370,12 @@ class _Parser:
 def _has_coarse_stage(binarizer: Any) -> bool:
     """Whether documents are coded less a centroid, as far as it is known."""
     return binarizer.ncentroids > 0 or binarizer.document_code_size > 0
+
+
+def _set_scale_bytes(index: Any, scale_bytes: int | None) -> None:
+    """`scale_bytes`: None leaves those of the constructor."""
+    if scale_bytes is not None and scale_bytes != index.sdc.scale_bytes:
+        index.set_scale_bytes(scale_bytes)
 
 
 def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:

@@ -18,7 +18,11 @@ _BINARIZER = re.compile(
     rf"BEBR({NUMBER})x({NUMBER})|BEBR({NUMBER}(?:-{NUMBER})+)|BEBR\[(.*)\]"
 )
 _BUDGET = re.compile(f"BEBR({NUMBER})B")
-_ENCODING = re.compile(rf"SDC(?:({NUMBER})(-{NUMBER})*(?:_({NUMBER}))?)?")
+# Bytes of a scale, as FAISS's additive quantizers name how they store norms.
+SCALE_BYTES = {"fp16": 2, "qint8": 1}
+_ENCODING = re.compile(
+    rf"SDC(?:({NUMBER}(?:-{NUMBER})*)(?:_({NUMBER}))?(?:_S({'|'.join(SCALE_BYTES)}))?)?"
+)
 BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-..., BEBR<bytes>B or BEBR[name]"
 
 
@@ -174,6 +178,8 @@ class StoredCode(NamedTuple):
 
     plane_widths: list[int]
     ncentroids: int
+    scale_bytes: int | None
+    """None: 1 where training learns the range of the planes, else 2"""
 
 
 def is_encoding(token: str) -> bool:
@@ -201,8 +207,10 @@ def parse_stored_code(token: str, binarizer: Any, d: int) -> StoredCode | None:
     ValueError
         If a number makes no sense here; the text names the token.
     """
-    numbers, _, centroids = token.removeprefix("SDC").partition("_")
-    if not numbers:
+    match = _ENCODING.fullmatch(token)
+    assert match is not None
+    numbers, centroids, scale = match.groups()
+    if numbers is None:
         if binarizer is None:
             raise ValueError(f"{token!r} without a number needs a BEBR.. before it")
         return None
@@ -214,11 +222,12 @@ def parse_stored_code(token: str, binarizer: Any, d: int) -> StoredCode | None:
         )
     widths = [int(number) for number in numbers.split("-")]
     if _is_number_of_bits(widths):
-        return StoredCode(_uniform_widths(token, widths[0], binarizer, d), ncentroids)
-    _check_widths(token, widths, d)
-    if binarizer is not None:
-        _check_within(token, widths, binarizer)
-    return StoredCode(widths, ncentroids)
+        widths = _uniform_widths(token, widths[0], binarizer, d)
+    else:
+        _check_widths(token, widths, d)
+        if binarizer is not None:
+            _check_within(token, widths, binarizer)
+    return StoredCode(widths, ncentroids, SCALE_BYTES[scale] if scale else None)
 
 
 def _is_number_of_bits(widths: list[int]) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .network import BITS_PER_BYTE, MAX_NBITS, check_plane_widths
+from .residual_start import transform_dim
 
-SCALE_BYTES = 2
+SCALE_BYTES = 1
 # Past this many the number takes two bytes.
 MAX_ONE_BYTE_CENTROIDS = 256
 # Fewer vectors a centroid, and k-means fits the sample instead of the data.
@@ -61,7 +62,7 @@ def choose_plane_widths(
 
     variance: (d,) of falling order, d at least 8.
     """
-    d = len(variance) // BITS_PER_BYTE * BITS_PER_BYTE
+    d = transform_dim(len(variance))
     widths = _fill(variance, nbytes, planes_per_octave, MAX_NBITS)
     while len(widths) > 1 and widths[-1] < least_width * d:
         fewer = _fill(variance, nbytes, planes_per_octave, len(widths) - 1)
@@ -75,7 +76,7 @@ def _fill(
     variance: np.ndarray, nbytes: int, planes_per_octave: float, deepest: int
 ) -> list[int]:
     """Widths of at most ``deepest`` planes."""
-    d = len(variance) // BITS_PER_BYTE * BITS_PER_BYTE
+    d = transform_dim(len(variance))
     if variance[0] <= 0:
         variance = np.ones_like(variance)  # constant data: any widths will do
     octaves = np.log2(np.maximum(variance / variance[0], 1e-30))

@@ -131,7 +131,8 @@ def _resolve_ncentroids(request: DocumentRequest, n: int) -> int:
     ncentroids = default_ncentroids(n)
     if request.code_size is not None:
         while extra_bytes(ncentroids) >= request.code_size:
-            ncentroids = MAX_ONE_BYTE_CENTROIDS if extra_bytes(ncentroids) > 3 else 0
+            two_bytes = ncentroids > MAX_ONE_BYTE_CENTROIDS
+            ncentroids = MAX_ONE_BYTE_CENTROIDS if two_bytes else 0
     return ncentroids
 
 

@@ -119,10 +119,10 @@ def fit_linear_map(
     """
     rows = sample.rows.copy()
     part = sample.residuals[:rotation_points]
+    # Planes up to whole bytes have no directions past the embeddings'.
+    plane_widths = tuple(min(width, len(rows)) for width in plane_widths)
     for group in plane_groups(plane_widths):
         nbits = sum(width >= group.stop for width in plane_widths)
-        # The last plane may cover dimensions that only fill up a byte.
-        group = slice(group.start, min(group.stop, len(rows)))
         deviation = np.sqrt(sample.variance[group].mean()) or 1.0
         z = part @ sample.rows[group].T.astype(np.float32)
         rotation = learn_rotation(

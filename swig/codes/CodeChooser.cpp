@@ -2,14 +2,21 @@
 
 #include "codes/lane_sums.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace faiss_bebr {
 
 namespace {
 
 constexpr double kAlongQuery = 10;
+/// where the scale of the centroid makes up for what is lost along x
+constexpr double kAlongScaled = 3;
 constexpr double kAlongResidual = 1;
+
+/// vectors that are decoded shorter than this part of themselves stay short
+constexpr double kLeastNorm = 0.5;
 
 } // namespace
 
@@ -17,7 +24,11 @@ CodeChooser::CodeChooser(const SDCQuantizer& sdc_in)
         : levels(sdc_in.layout.coded_dim()),
           sdc(sdc_in),
           has_plain_range(sdc.has_plain_range()),
-          has_direction(!has_plain_range && sdc.scale_type != Scale_cosine),
+          has_values(sdc.has_scale_values()),
+          scales_centroids(sdc.needs_centroid_scales()),
+          has_direction(
+                  scales_centroids ||
+                  (!has_plain_range && sdc.scale_type != Scale_cosine)),
           unit_range(levels.size()),
           square_weight(levels.size()),
           inverse_weight(sdc.dim()),
@@ -58,11 +69,19 @@ void CodeChooser::set_direction(const float* y, const float* x) {
     along_y = sum_in_lanes<double>(
             sdc.dim(), [=](int j) { return direction(j) * y[j]; });
     const double* inverse = inverse_weight.data();
-    const double norm = sum_in_lanes<double>(sdc.dim(), [=](int j) {
+    xx = sum_in_lanes<double>(sdc.dim(), [=](int j) {
         return direction(j) * direction(j) * inverse[j];
     });
-    const double factor = is_query ? kAlongQuery : kAlongResidual;
-    along = norm > 0 ? factor / norm : 0;
+    const double factor = scales_centroids ? kAlongScaled
+            : is_query                     ? kAlongQuery
+                                           : kAlongResidual;
+    along = xx > 0 ? factor / xx : 0;
+    if (scales_centroids) {
+        cc = sum_in_lanes<double>(sdc.dim(), [=](int j) {
+            const double c = direction(j) - double(weight[j]) * y[j];
+            return c * c * inverse[j];
+        });
+    }
     for (size_t j = 0; j < x_part.size(); j++) {
         x_part[j] = direction(int(j)) * unit_range[j];
     }
@@ -97,12 +116,28 @@ CodeChooser::Products CodeChooser::try_step(
     sums.yv = multiply(y_part.data());
     sums.vv = sum_in_lanes<double>(
             m, [=](int j) { return squares[j] * (v[j] * v[j]); });
+    sums.sum_yv = sums.yv;
+    sums.sum_vv = sums.vv;
     if (has_direction) {
-        const double along_v = multiply(x_part.data());
-        sums.yv += along * along_y * along_v;
-        sums.vv += along * along_v * along_v;
+        sums.xv = multiply(x_part.data());
+        sums.sum_yv += along * along_y * sums.xv;
+        sums.sum_vv += along * sums.xv * sums.xv;
     }
     return sums;
+}
+
+/// by how much the best scale lessens the error
+double CodeChooser::get_gain(const Products& sums) const {
+    const double yv = sums.sum_yv, vv = sums.sum_vv;
+    if (yv <= 0 || vv <= 0) {
+        return 0;
+    }
+    if (!has_values || scales_centroids) {
+        return yv * yv / vv;
+    }
+    const size_t number = sdc.find_scale(static_cast<float>(yv / vv));
+    const double rounded = sdc.scale_values[number];
+    return rounded * (2 * yv - rounded * vv);
 }
 
 float CodeChooser::get_scale(const float* y, const Products& sums) const {
@@ -119,21 +154,67 @@ float CodeChooser::get_scale(const float* y, const Products& sums) const {
         // values and levels have the same signs, so yv is 0 for y = 0 only
         return sums.yv > 0 ? static_cast<float>(yy / sums.yv) : 0;
     }
-    return sums.yv > 0 && sums.vv > 0 ? static_cast<float>(sums.yv / sums.vv)
-                                      : 0;
+    return sums.sum_yv > 0 && sums.sum_vv > 0
+            ? static_cast<float>(sums.sum_yv / sums.sum_vv)
+            : 0;
 }
 
-float CodeChooser::choose(const float* y, const float* x) {
+void CodeChooser::set_centroid_scale(const Products& sums) {
+    const double s = scale;
+    const double cv = sums.xv - sums.yv;
+    const double decoded = cc + 2 * s * cv + s * s * sums.vv;
+    const double factor = decoded > 0 ? std::sqrt(xx / decoded) : 1;
+    centroid_scale = static_cast<float>(std::min(factor, 1 / kLeastNorm));
+    scale *= centroid_scale;
+}
+
+/// the pair of scales with least error beside the exact ones
+void CodeChooser::round_to_pair(const Products& sums) {
+    const double xc = xx - along_y;
+    const double cv = sums.xv - sums.yv;
+    const double weight_s = sums.vv + along * sums.xv * sums.xv;
+    const double weight_t = cc + along * xc * xc;
+    const double weight_st = 2 * (cv + along * xc * sums.xv);
+    double least = std::numeric_limits<double>::infinity();
+    for (size_t i = 0; i < sdc.scale_values.size(); i++) {
+        const double ds = double(sdc.scale_values[i]) - scale;
+        const double dt = double(sdc.centroid_scales[i]) - centroid_scale;
+        const double error =
+                ds * (weight_s * ds + weight_st * dt) + weight_t * dt * dt;
+        if (error < least) {
+            least = error;
+            scale_no = static_cast<uint8_t>(i);
+        }
+    }
+    centroid_scale = sdc.centroid_scales[scale_no];
+}
+
+void CodeChooser::choose(const float* y, const float* x) {
     set_vector(y, x);
     Products best = try_step(y, 0, levels.data());
+    double best_gain = get_gain(best);
     for (size_t i = 1; i < kSteps.size() && !has_plain_range; i++) {
         const Products sums = try_step(y, i, attempt.data());
-        if (sums.gain() > best.gain()) {
+        const double gain = get_gain(sums);
+        if (gain > best_gain) {
             best = sums;
+            best_gain = gain;
             levels.swap(attempt);
         }
     }
-    return get_scale(y, best);
+    scale = get_scale(y, best);
+    vv = best.vv;
+    if (scales_centroids) {
+        set_centroid_scale(best);
+    }
+    if (has_values) {
+        if (scales_centroids) {
+            round_to_pair(best);
+        } else {
+            scale_no = static_cast<uint8_t>(sdc.find_scale(scale));
+        }
+        scale = sdc.scale_values[scale_no];
+    }
 }
 
 } // namespace faiss_bebr

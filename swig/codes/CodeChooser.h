@@ -22,32 +22,38 @@ namespace faiss_bebr {
  * sum x_j^2 / w_j. With Scale_least_squares x is w * y: errors there move the
  * norm of what is decoded, which distances have in them. Products with x are
  * of all dimensions, also those without bits. The weights `along` are
- * those of best recall, measured on text embeddings.
+ * those of best recall, measured on text embeddings and word vectors.
+ *
+ * Of scales of one byte the nearest one is taken, and with them the code. Where
+ * the centroid has a scale too, s and it are multiplied so that the decoded
+ * vector gets the norm of x, and the nearest pair is taken.
  *
  * All sums are of doubles in a fixed order, so that codes are the same on every
  * machine and no square of a float overflows.
  */
 struct CodeChooser {
+    /// sdc without values of scales: scales are exact
     explicit CodeChooser(const SDCQuantizer& sdc);
 
-    std::vector<uint8_t> levels; ///< of the last vector, size coded_dim()
+    // of the last vector
+    std::vector<uint8_t> levels; ///< size coded_dim()
+    float scale = 0;
+    float centroid_scale = 1;
+    uint8_t scale_no = 0; ///< of one byte
+    double vv = 0;        ///< the squared norm of its quantized values v
+    double cc = 0;        ///< of its centroid plus the origin
 
     /** @param y  the vector less its centroid, size dim()
      *  @param x  the vector, size dim()
-     *  @return   the scale
      */
-    float choose(const float* y, const float* x);
+    void choose(const float* y, const float* x);
 
    private:
-    /// of y and its quantized values v = V * unit * range: weighted, and with
-    /// those along x
+    /// of y, x and the quantized values v = V * unit * range, weighted
     struct Products {
-        double yv = 0, vv = 0;
-
-        /// by how much the best scale lessens the error
-        double gain() const {
-            return yv > 0 && vv > 0 ? yv * yv / vv : 0;
-        }
+        double yv = 0, vv = 0, xv = 0;
+        /// with those along x
+        double sum_yv = 0, sum_vv = 0;
     };
 
     /// what the step of the grid is multiplied by; the first of equal codes is
@@ -57,6 +63,8 @@ struct CodeChooser {
 
     const SDCQuantizer& sdc;
     const bool has_plain_range;
+    const bool has_values;       ///< whether scales are rounded
+    const bool scales_centroids; ///< whether centroids have scales
     /// whether errors along x cost more
     const bool has_direction;
 
@@ -72,6 +80,7 @@ struct CodeChooser {
     std::vector<double> x_part; ///< x * unit_range
     double along = 0;           ///< over |x|^2; 0: there is no x
     double along_y = 0;         ///< <x, y>
+    double xx = 0;              ///< |x|^2
 
     std::vector<uint8_t> attempt;
     std::vector<float> integers; ///< V of an attempt
@@ -79,7 +88,10 @@ struct CodeChooser {
     void set_vector(const float* y, const float* x);
     void set_direction(const float* y, const float* x);
     Products try_step(const float* y, size_t step, uint8_t* levels);
+    double get_gain(const Products& sums) const;
     float get_scale(const float* y, const Products& sums) const;
+    void set_centroid_scale(const Products& sums);
+    void round_to_pair(const Products& sums);
 };
 
 } // namespace faiss_bebr

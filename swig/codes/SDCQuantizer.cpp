@@ -76,6 +76,9 @@ SDCQuantizer::SDCQuantizer(
         ncentroids == 0) {
         scale_type = Scale_cosine;
     }
+    if (needs_training(binarizer) || binarizer.document_code_size > 0) {
+        set_scale_bytes(1);
+    }
 }
 
 void SDCQuantizer::update_coded_map() {
@@ -85,6 +88,11 @@ void SDCQuantizer::update_coded_map() {
     for (int i = 0; i < m; i++) {
         coded_weight[i] = query_weight[i] * range[i] * range[i];
         coded_offset[i] = query_offset[i] * range[i];
+    }
+    origin.assign(dim(), 0.0f);
+    for (int i = 0; i < dim(); i++) {
+        const float centre = query_offset[i] / query_weight[i];
+        origin[i] = std::isfinite(centre) ? centre : 0;
     }
 }
 
@@ -137,6 +145,7 @@ void SDCQuantizer::take_shape(
             fresh.dim());
     layout = fresh.layout;
     ncentroids = fresh.ncentroids;
+    set_scale_bytes(fresh.scale_bytes);
     if (scale_type == Scale_cosine) {
         scale_type = fresh.scale_type;
     }
@@ -166,23 +175,23 @@ void SDCQuantizer::check_fits(const BinarizerTransform& binarizer) const {
 
 bool SDCQuantizer::needs_training(const BinarizerTransform& binarizer) const {
     const std::vector<int>& widths = layout.plane_widths;
-    return ncentroids > 0 ||
+    return ncentroids > 0 || scale_bytes == 1 ||
             !std::equal(
                     widths.begin(),
                     widths.end(),
                     binarizer.layout.plane_widths.begin());
 }
 
-void SDCQuantizer::train_range(size_t n, const float* x) {
+void SDCQuantizer::train_range(size_t n, const float* y, const float* x) {
     // half the width of the grid in standard deviations (Max, 1960)
     static const double half_width[PlaneLayout::max_nbits] = {
             1.596, 1.991, 2.344, 2.681, 3.010, 3.328, 3.636, 3.933};
-    check_finite(n, dim(), x);
+    check_finite(n, dim(), y);
     const int m = layout.coded_dim();
     std::vector<double> sums(m);
     for (size_t i = 0; i < n; i++) {
         for (int j = 0; j < m; j++) {
-            sums[j] += double(x[i * dim() + j]) * x[i * dim() + j];
+            sums[j] += double(y[i * dim() + j]) * y[i * dim() + j];
         }
     }
     std::vector<float> trained(m);
@@ -208,6 +217,9 @@ void SDCQuantizer::train_range(size_t n, const float* x) {
             "to be more different vectors than centroids");
     FAISS_THROW_IF_NOT_MSG(has_variance, "cannot train on zeros only");
     set_range(trained);
+    if (scale_bytes == 1) {
+        train_scales(n, y, x ? x : y);
+    }
 }
 
 void SDCQuantizer::check_compatible(const SDCQuantizer& other) const {
@@ -215,6 +227,11 @@ void SDCQuantizer::check_compatible(const SDCQuantizer& other) const {
             layout == other.layout && scale_type == other.scale_type &&
                     range == other.range && grid_step == other.grid_step,
             "codes differ in plane widths, type of scale or range");
+    FAISS_THROW_IF_NOT_MSG(
+            scale_bytes == other.scale_bytes &&
+                    scale_values == other.scale_values &&
+                    centroid_scales == other.centroid_scales,
+            "codes differ in their scales");
     FAISS_THROW_IF_NOT_MSG(
             ncentroids == other.ncentroids && centroids == other.centroids,
             "codes differ in their centroids");

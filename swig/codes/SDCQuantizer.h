@@ -41,16 +41,19 @@ enum ScaleType {
  *
  * Input vectors divided by `range` are on the paper's scale, b_u of a recurrent
  * binarizer with values in (-2, 2); others are clipped to that grid. A code is
- * the planes of PlaneLayout followed by a scale s, a float16 in the machine's
- * byte order; the planes may be fewer than the input's, whose first ones they
- * are. The decoded vector is v = s * V * layout.unit() * range, and 0 in
- * dimensions that have no bits.
+ * the planes of PlaneLayout followed by a scale s, a float16; the planes may be
+ * fewer than the input's, whose first ones they are. The decoded vector is v =
+ * s * V * layout.unit() * range, and 0 in dimensions that have no bits. Where
+ * the range is learned the scale may be one byte, the number of one of
+ * scale_values.
  *
  * With a coarse first stage, all this is about the vector less the centroid c
  * that is nearest to it, and the decoded vector is c + v. The centroid has all
  * dimensions, also those without bits. Its number follows the scale:
  *
- *     [ planes ][ float16 scale ][ number: 0, 1 or 2 bytes, machine's order ]
+ *     [ planes ][ scale: 1 or 2 bytes ][ number: 0, 1 or 2 bytes ]
+ *
+ * Numbers of two bytes, and float16, are in the machine's byte order.
  *
  * Where the range is learned, input is finer than the code, and the nearest
  * point of the grid is not the best code, see CodeChooser.
@@ -81,6 +84,27 @@ struct SDCQuantizer {
     std::vector<float> query_weight;
     std::vector<float> query_offset;
 
+    /// what the query map takes for the mean of the vectors: query_offset /
+    /// query_weight, or 0; size dim()
+    std::vector<float> origin;
+
+    /// of a code: 2 for a float16, 1 for the number of one of scale_values
+    size_t scale_bytes = 2;
+
+    /** What scales of one byte stand for, learned by training; the first one
+     * is 0. All 0 before training, and empty for scales of two bytes. Other
+     * scales are rounded to them, and clipped.
+     */
+    std::vector<float> scale_values;
+
+    /** What goes with them where there are some: the decoded vector is
+     * t * (c + z) - z + v, t being one of these and z the origin. Codes of few
+     * bits leave vectors too short, some more than others, which costs inner
+     * products recall; s and t make up for it, up to the rounding of both. The
+     * first one is 1. Empty before training, and where there are none.
+     */
+    std::vector<float> centroid_scales;
+
     /// of the coarse first stage, at most max_ncentroids; 0: there is none
     size_t ncentroids = 0;
     /// size ncentroids * dim(), empty before training
@@ -92,6 +116,7 @@ struct SDCQuantizer {
     std::vector<float> coded_offset;
 
     static constexpr size_t max_ncentroids = 65536;
+    static constexpr size_t num_scale_values = 256;
 
     SDCQuantizer() = default;
 
@@ -104,7 +129,8 @@ struct SDCQuantizer {
             size_t ncentroids = 0);
 
     /** Codes of a binarizer's output, with the ScaleType for these; without
-     * its query map, see take_query_map().
+     * its query map, see take_query_map(). Scales are of one byte where the
+     * range is learned, and where the binarizer was given a budget.
      * @param nbits          the first planes of its code; 0: what it is
      *                       trained for, see
      *                       BinarizerTransform::document_plane_widths
@@ -131,7 +157,7 @@ struct SDCQuantizer {
     }
     /// where the number of the centroid is in a code
     size_t centroid_offset() const {
-        return layout.code_size() + sizeof(uint16_t);
+        return layout.code_size() + scale_bytes;
     }
     /// of that number
     size_t centroid_bytes() const {
@@ -150,8 +176,8 @@ struct SDCQuantizer {
     /// not trained
     void take_query_map(const BinarizerTransform& binarizer);
 
-    /// takes plane widths and ncentroids from what the binarizer is trained
-    /// for; Scale_cosine stays only if it is for such codes
+    /// takes plane widths, ncentroids and scale_bytes from what the binarizer
+    /// is trained for; Scale_cosine stays only if it is for such codes
     void take_shape(
             const BinarizerTransform& binarizer,
             bool has_centroids = true);
@@ -160,19 +186,43 @@ struct SDCQuantizer {
     /// @param grid_step  finite and positive
     void set_range(const std::vector<float>& range, float grid_step = 1);
 
+    /// @param nbytes  1 or 2; with 1 the range has to be learned
+    void set_scale_bytes(size_t nbytes);
+
+    /** Of one byte.
+     * @param values     size num_scale_values, the first one 0; ascending
+     *                   without the others
+     * @param centroids  of the same size, the first one 1, or empty
+     */
+    void set_scale_values(
+            const std::vector<float>& values,
+            const std::vector<float>& centroids = {});
+
+    /// whether scale_values have been learned
+    bool has_scale_values() const;
+
+    /// whether training learns centroid_scales
+    bool needs_centroid_scales() const {
+        return scale_bytes == 1 && ncentroids > 0 &&
+                metric_type == faiss::METRIC_INNER_PRODUCT &&
+                scale_type == Scale_unbiased;
+    }
+
     /// throws if vectors of the binarizer have another dimension or fewer
     /// planes in a dimension
     void check_fits(const BinarizerTransform& binarizer) const;
 
-    /// whether range and centroids have to be learned of the binarizer's
-    /// output, as the codes are not the first planes of it
+    /// whether range, scales and centroids have to be learned of the
+    /// binarizer's output, as the codes are not the first planes of it
     bool needs_training(const BinarizerTransform& binarizer) const;
 
     /** Sets the range so that in each dimension the grid has the least squared
-     * error for Gaussian values of the mean square that x has in it.
-     * @param x  size n * dim(), n > 0; less their centroids if there are some
+     * error for Gaussian values of the mean square that y has in it, and the
+     * values of one-byte scales.
+     * @param y  size n * dim(), n > 0; less their centroids if there are some
+     * @param x  with them; nullptr: y
      */
-    void train_range(size_t n, const float* x);
+    void train_range(size_t n, const float* y, const float* x = nullptr);
 
     /** Clusters x, unless there are centroids already, and learns the range of
      * a sample less its centroids.
@@ -182,6 +232,9 @@ struct SDCQuantizer {
 
     /// throws if there should be centroids and are none
     void check_centroids() const;
+
+    /// the same, and of the values of one-byte scales
+    void check_trained() const;
 
     /** The nearest centroids.
      * @param x          size n * dim()
@@ -209,8 +262,18 @@ struct SDCQuantizer {
     /// inverse of compute_codes, up to the loss of precision
     void decode(const uint8_t* codes, float* x, size_t n) const;
 
-    /// the scale at the end of a code
+    /// the scale behind the planes of a code
     float get_scale(const uint8_t* code) const;
+
+    /// the number of the nearest one of ascending scale_values
+    size_t find_scale(float scale) const;
+
+    /// what the centroid of a code is multiplied by
+    float get_centroid_scale(const uint8_t* code) const {
+        return centroid_scales.empty()
+                ? 1.0f
+                : centroid_scales[code[layout.code_size()]];
+    }
 
     /// the largest scale of n codes, n > 0; NaN if one of them is negative or
     /// NaN, which only codes of foreign bytes have
@@ -234,6 +297,9 @@ struct SDCQuantizer {
         return centroids.data() + get_centroid_no(code) * dim();
     }
 
+    /// what is decoded of the centroid, size dim(); only with centroids
+    void decode_centroid(const uint8_t* code, float* x) const;
+
     /// throws if one of n codes has the number of no centroid
     void check_codes(size_t n, const uint8_t* codes) const;
 
@@ -242,6 +308,7 @@ struct SDCQuantizer {
 
    private:
     void update_coded_map();
+    void train_scales(size_t n, const float* y, const float* x);
 };
 
 } // namespace faiss_bebr

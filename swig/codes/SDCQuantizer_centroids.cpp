@@ -80,14 +80,15 @@ void SDCQuantizer::train(
         n = kMaxSample;
         x = sample.data();
     }
+    const float* y = x;
     std::vector<float> residuals;
     if (ncentroids > 0) {
         std::vector<faiss::idx_t> numbers(n);
         residuals.resize(n * dim());
         trained.find_centroids(n, x, numbers.data(), residuals.data());
-        x = residuals.data();
+        y = residuals.data();
     }
-    trained.train_range(n, x);
+    trained.train_range(n, y, x);
     *this = trained;
 }
 

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace faiss_bebr {
 
@@ -34,11 +33,15 @@ bool encode_vectors(
 #pragma omp for
         for (int64_t i = 0; i < int64_t(n); i++) {
             uint8_t* code = codes + i * sdc.code_size();
-            const float scale =
-                    chooser.choose(y + i * sdc.dim(), x + i * sdc.dim());
+            chooser.choose(y + i * sdc.dim(), x + i * sdc.dim());
             sdc.layout.pack(chooser.levels.data(), code);
-            const uint16_t half = encode_float16(scale);
-            std::memcpy(code + sdc.layout.code_size(), &half, sizeof(half));
+            uint8_t* end = code + sdc.layout.code_size();
+            if (sdc.scale_bytes == 1) {
+                *end = chooser.scale_no;
+                continue;
+            }
+            const uint16_t half = encode_float16(chooser.scale);
+            std::memcpy(end, &half, sizeof(half));
             overflow = overflow || half == encode_float16(INFINITY);
         }
     }
@@ -53,7 +56,7 @@ void SDCQuantizer::compute_codes(
         size_t n,
         const float* whole) const {
     check_finite(n, dim(), x);
-    check_centroids();
+    check_trained();
     bool overflow = false;
     if (ncentroids == 0) {
         overflow = encode_vectors(*this, n, x, whole ? whole : x, codes);
@@ -88,11 +91,12 @@ void SDCQuantizer::compute_codes(
 }
 
 void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
-    check_centroids();
+    check_trained();
     const int m = layout.coded_dim();
 #pragma omp parallel if (n > 1000)
     {
         std::vector<uint8_t> levels(m);
+        std::vector<float> centroid(dim());
 #pragma omp for
         for (int64_t i = 0; i < int64_t(n); i++) {
             const uint8_t* code = codes + i * code_size();
@@ -105,7 +109,7 @@ void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
             }
             std::fill(vector + m, vector + dim(), 0.0f);
             if (ncentroids > 0) {
-                const float* centroid = get_centroid(code);
+                decode_centroid(code, centroid.data());
                 for (int j = 0; j < dim(); j++) {
                     vector[j] += centroid[j];
                 }
@@ -114,23 +118,15 @@ void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {
     }
 }
 
-float SDCQuantizer::get_scale(const uint8_t* code) const {
-    uint16_t half;
-    std::memcpy(&half, code + layout.code_size(), sizeof(half));
-    return decode_float16(half);
-}
-
-float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
-    // float16 without a sign are ordered as integers are
-    uint16_t max = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        std::memcpy(&half, codes[i] + layout.code_size(), sizeof(half));
-        max = std::max(max, half);
+void SDCQuantizer::decode_centroid(const uint8_t* code, float* x) const {
+    const float* centroid = get_centroid(code);
+    std::copy(centroid, centroid + dim(), x);
+    if (!centroid_scales.empty()) {
+        const float factor = get_centroid_scale(code);
+        for (int j = 0; j < dim(); j++) {
+            x[j] = factor * (x[j] + origin[j]) - origin[j];
+        }
     }
-    const uint16_t infinity = 0x7c00;
-    return max <= infinity ? decode_float16(max)
-                           : std::numeric_limits<float>::quiet_NaN();
 }
 
 void SDCQuantizer::check_codes(size_t n, const uint8_t* codes) const {

@@ -2,6 +2,7 @@
 
 #include "indexes/IndexIVFSDC.h"
 #include "indexes/SDCBlock.h"
+#include "indexes/ivf_batch_scan.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/FaissAssert.h>
@@ -78,11 +79,8 @@ void IVFSDCScanner::set_list(idx_t list_no_in, float /* coarse_dis */) {
         query.set(index.sdc, 1, centroid.data());
         is_finite = true;
     } else if (is_finite) {
-        double dot = 0;
-        for (int i = 0; i < index.d; i++) {
-            dot += double(query.decoded[i]) * centroid[i];
-        }
-        query.bias[0] = -static_cast<float>(dot);
+        query.bias[0] = -get_centroid_product(
+                index, query.decoded.data(), centroid.data());
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "codes/check_arguments.h"
 #include "indexes/BinaryBlock.h"
+#include "indexes/BinaryCodeBlock.h"
 #include "indexes/block_scan.h"
 #include "indexes/compact_rows.h"
 
@@ -9,6 +10,7 @@
 #include <faiss/impl/IDSelector.h>
 
 #include <cstring>
+#include <memory>
 #include <typeinfo>
 
 namespace faiss_bebr {
@@ -91,25 +93,33 @@ void IndexBinarySDC::merge_from(faiss::IndexBinary& otherIndex, idx_t add_id) {
 
 namespace {
 
+/// @param x  the queries as they were given
 ScanTask<int32_t> make_task(
         const BinaryDistance& distance,
         const BinaryQueries& queries,
         idx_t nq,
+        const uint8_t* x,
         const IndexBinarySDC& index,
         const faiss::SearchParameters* params) {
     FAISS_THROW_IF_NOT_MSG(
             !params || typeid(*params) == typeid(faiss::SearchParameters),
             "IndexBinarySDC takes SearchParameters, not those of other types");
-    const faiss::IDSelector* sel = params ? params->sel : nullptr;
+    const auto make_block = [=, &distance, &queries, &index]()
+            -> std::unique_ptr<DocumentBlock<int32_t>> {
+        const uint8_t* codes = index.codes.data();
+        std::unique_ptr<DocumentBlock<int32_t>> block;
+        if (nq == 1) {
+            block = make_binary_code_block(distance, x, codes);
+        }
+        return block ? std::move(block)
+                     : make_binary_block(distance, &queries, codes);
+    };
     return {size_t(nq),
             index.ntotal,
-            sel,
+            params ? params->sel : nullptr,
             distance.block_size(),
             distance.ops_per_pair(),
-            [&distance, &queries, &index]() {
-                return make_binary_block(
-                        distance, &queries, index.codes.data());
-            }};
+            make_block};
 }
 
 } // namespace
@@ -124,7 +134,7 @@ void IndexBinarySDC::search(
     FAISS_THROW_IF_NOT_FMT(k > 0, "k must be positive, got %d", int(k));
     const BinaryDistance distance = {layout, metric_type};
     const BinaryQueries queries(distance, n, x);
-    const auto task = make_task(distance, queries, n, *this, params);
+    const auto task = make_task(distance, queries, n, x, *this, params);
     scan_knn(task, k, distances, labels);
     distance.keys_to_distances(n * k, distances);
 }
@@ -138,7 +148,7 @@ void IndexBinarySDC::range_search(
     const BinaryDistance distance = {layout, metric_type};
     const BinaryQueries queries(distance, n, x);
     scan_range<int32_t>(
-            make_task(distance, queries, n, *this, params),
+            make_task(distance, queries, n, x, *this, params),
             distance.radius_to_key(radius),
             [&distance](int32_t key) { return distance.key_to_float(key); },
             result);

@@ -127,6 +127,11 @@ void IndexIVFSDC::follow_binarizer() {
     sdc.take_shape(*binarizer, false);
     learn_range = sdc.needs_training(*binarizer);
     follows_binarizer = false;
+    take_code_size();
+}
+
+/// after a change of the quantizer, while the index is empty
+void IndexIVFSDC::take_code_size() {
     if (code_size == sdc.code_size()) {
         return;
     }
@@ -160,6 +165,22 @@ void IndexIVFSDC::set_scale_type(ScaleType type) {
             !(by_residual && type == Scale_cosine),
             "residuals differ in length, which Scale_cosine does not keep");
     sdc.scale_type = type;
+    if (sdc.has_scale_values()) {
+        set_scale_bytes(1);
+    }
+}
+
+void IndexIVFSDC::set_scale_bytes(size_t nbytes) {
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes have the present scales");
+    FAISS_THROW_IF_NOT_MSG(
+            !follows_binarizer, "the scales are those that training chooses");
+    sdc.set_scale_bytes(nbytes);
+    take_code_size();
+    if (nbytes == 1) {
+        learn_range = true;
+        is_trained = false;
+    }
 }
 
 void IndexIVFSDC::check_ready() const {
@@ -200,17 +221,22 @@ void IndexIVFSDC::train(idx_t n, const float* x) {
     IndexIVF::train(n, x);
 }
 
-void IndexIVFSDC::train_encoder(
-        idx_t n,
-        const float* x,
-        const idx_t* /* assign */) {
+void IndexIVFSDC::train_encoder(idx_t n, const float* x, const idx_t* assign) {
     if (binarizer) {
         sdc.take_query_map(*binarizer);
         binarizer = nullptr;
     }
-    if (by_residual || learn_range) {
-        sdc.train_range(n, x);
+    if (!by_residual && !learn_range) {
+        return;
     }
+    std::vector<float> whole(by_residual ? n * d : 0);
+    for (idx_t i = 0; by_residual && i < n; i++) {
+        quantizer->reconstruct(assign[i], whole.data() + i * d);
+        for (int j = 0; j < d; j++) {
+            whole[i * d + j] += x[i * d + j];
+        }
+    }
+    sdc.train_range(n, x, by_residual ? whole.data() : x);
 }
 
 idx_t IndexIVFSDC::train_encoder_num_vectors() const {

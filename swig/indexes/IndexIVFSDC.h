@@ -38,7 +38,7 @@ struct IndexIVFSDC : faiss::IndexIVF {
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;
 
-    /// whether it takes plane widths from there too
+    /// whether it takes plane widths and scale_bytes from there too
     bool follows_binarizer = false;
 
     /// whether train() learns sdc.range without by_residual too: for vectors
@@ -109,8 +109,15 @@ struct IndexIVFSDC : faiss::IndexIVF {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty; Scale_cosine is not for residuals
+    /// only while the index is empty; Scale_cosine is not for residuals. Scales
+    /// of one byte have to be trained anew
     void set_scale_type(ScaleType type);
+
+    /** Only while the index is empty.
+     * @param nbytes  2: a float16; 1: the number of a value, for which train()
+     *                learns the values and the range
+     */
+    void set_scale_bytes(size_t nbytes);
 
     /// with by_residual, Scale_cosine becomes Scale_unbiased here, as residuals
     /// differ in length
@@ -253,6 +260,7 @@ struct IndexIVFSDC : faiss::IndexIVF {
 
     void take_binarizer(const BinarizerTransform& binarizer);
     void follow_binarizer();
+    void take_code_size();
     void check_ready() const;
     void check_list_nos(idx_t n, const idx_t* list_nos, idx_t lowest) const;
     void check_codec(const faiss::Index& otherIndex) const;

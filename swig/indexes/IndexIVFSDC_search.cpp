@@ -3,6 +3,7 @@
 #include "codes/check_arguments.h"
 #include "indexes/IVFSDCScanner.h"
 #include "indexes/IndexIVFSDC.h"
+#include "indexes/ivf_batch_scan.h"
 #include "indexes/ivf_entries.h"
 #include "indexes/parallel_for.h"
 #include "indexes/sdc_queries.h"
@@ -19,6 +20,7 @@
 namespace faiss_bebr {
 
 using faiss::IDSelector;
+using faiss::indexIVF_stats;
 using faiss::METRIC_L2;
 using faiss::SearchParameters;
 using faiss::SearchParametersIVF;
@@ -61,6 +63,20 @@ const SearchParametersIVF* get_ivf_parameters(
     return &own;
 }
 
+/** Whether queries are searched list by list: where enough of them share lists,
+ * and nothing is asked for that depends on the order of a query's lists.
+ */
+bool can_search_as_batch(
+        const IndexIVFSDC& index,
+        idx_t n,
+        const SearchParametersIVF* params) {
+    const size_t nprobe = params ? params->nprobe : index.nprobe;
+    const size_t max_codes = params ? params->max_codes : index.max_codes;
+    return size_t(n) * nprobe >= 2 * index.nlist && max_codes == 0 &&
+            index.parallel_mode == 0 && !index.invlists->use_iterator &&
+            !(params && params->inverted_list_context);
+}
+
 /// A selector of ids where the scanner has places, see lo_build.
 struct PlaceSelector : IDSelector {
     const faiss::InvertedLists& lists;
@@ -81,6 +97,16 @@ struct PlaceSelector : IDSelector {
 struct PlaceSearchParameters : SearchParametersIVF {
     const IDSelector* place_sel = nullptr;
 };
+
+/// of ids, or of places where it was handed on as that
+const IDSelector* get_batch_selector(const SearchParametersIVF* params) {
+    const auto* place_search =
+            dynamic_cast<const PlaceSearchParameters*>(params);
+    if (place_search) {
+        return place_search->place_sel;
+    }
+    return params ? params->sel : nullptr;
+}
 
 } // namespace
 
@@ -172,6 +198,21 @@ void IndexIVFSDC::search_preassigned(
             mode == parallel_mode || mode == 0 || mode == 3,
             "parallel_mode %d does not work with PARALLEL_MODE_NO_HEAP_INIT",
             mode); // FAISS leaves its own heaps uninitialized, too
+    if (can_search_as_batch(*this, n, params)) {
+        const size_t nprobe_of_search =
+                std::min(nlist, params ? params->nprobe : nprobe);
+        const IVFBatch batch = {
+                *this,
+                size_t(n),
+                x,
+                assign,
+                nprobe_of_search,
+                get_batch_selector(params),
+                store_pairs};
+        search_ivf_batch(
+                batch, k, distances, labels, stats ? *stats : indexIVF_stats);
+        return;
+    }
     IndexIVF::search_preassigned(
             n,
             x,

@@ -16,7 +16,7 @@ IndexSDC::IndexSDC(const SDCQuantizer& sdc_in) : sdc(sdc_in) {
     d = sdc.dim();
     metric_type = sdc.metric_type;
     code_size = sdc.code_size();
-    is_trained = sdc.ncentroids == 0;
+    is_trained = sdc.ncentroids == 0 && sdc.scale_bytes == 2;
 }
 
 IndexSDC::IndexSDC(
@@ -79,6 +79,19 @@ void IndexSDC::set_scale_type(ScaleType type) {
             !(sdc.ncentroids > 0 && type == Scale_cosine),
             "residuals differ in length, which Scale_cosine does not keep");
     sdc.scale_type = type;
+    if (sdc.has_scale_values()) {
+        set_scale_bytes(1);
+    }
+}
+
+void IndexSDC::set_scale_bytes(size_t nbytes) {
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes have the present scales");
+    FAISS_THROW_IF_NOT_MSG(
+            !follows_binarizer, "the scales are those that training chooses");
+    sdc.set_scale_bytes(nbytes);
+    code_size = sdc.code_size();
+    is_trained = is_trained && nbytes == 2;
 }
 
 void IndexSDC::train(idx_t n, const float* x) {

@@ -58,7 +58,7 @@ struct IndexSDC : faiss::IndexFlatCodes {
     /// train() takes the query's map from here and then forgets it; not owned
     const BinarizerTransform* binarizer = nullptr;
 
-    /// whether it takes plane widths and ncentroids from there too
+    /// whether it takes plane widths, ncentroids and scale_bytes from there too
     bool follows_binarizer = false;
 
     /** @param m       dimensions, a multiple of 8
@@ -114,8 +114,15 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty; Scale_cosine is not for centroids
+    /// only while the index is empty; Scale_cosine is not for centroids. Scales
+    /// of one byte have to be trained anew
     void set_scale_type(ScaleType type);
+
+    /** Only while the index is empty.
+     * @param nbytes  2: a float16; 1: the number of a value, for which train()
+     *                learns the values and the range
+     */
+    void set_scale_bytes(size_t nbytes);
 
     /** Takes the query's map from the binarizer. An index without one and
      * without centroids is born trained, for the output of a binarizer; with

@@ -15,13 +15,13 @@ SDCBlock::SDCBlock(
           codes(codes_in),
           scale(block_size_in),
           biases(sdc_in, sdc_in.layout, block_size_in),
+          unpacks(queries_in.step.size() > 1),
           block_size(block_size_in) {}
 
 void SDCBlock::load(const idx_t* ids, size_t n) {
     const PlanesView view = sdc.layout.view();
     const size_t code_size = sdc.code_size();
-    const bool is_unpacked = !has_single_query();
-    if (is_unpacked) {
+    if (unpacks) {
         levels.resize(block_size * sdc.layout.coded_dim());
     }
     rows.resize(n);
@@ -32,7 +32,7 @@ void SDCBlock::load(const idx_t* ids, size_t n) {
             scale[k] = sdc.get_scale(rows[k]);
             biases.load(k, rows[k]);
         }
-        if (is_unpacked) {
+        if (unpacks) {
             uint8_t* group = levels.data() + j * sdc.layout.coded_dim();
             kernels.unpack_group(view, rows.data() + j, end - j, group);
         }
@@ -45,7 +45,7 @@ void SDCBlock::compute(size_t q0, size_t nq, const float* /* thresholds */) {
     dots.resize(std::max(dots.size(), nq * padded));
     const int m = sdc.layout.coded_dim();
     const int8_t* query = queries.levels.data() + q0 * m;
-    if (!has_single_query()) {
+    if (unpacks) {
         kernels.dots(
                 m, query, nq, levels.data(), get_num_groups(), dots.data());
         return;

@@ -20,6 +20,8 @@ struct SDCBlock : DocumentBlock<float> {
     std::vector<uint8_t> levels;      ///< empty until it is needed
     std::vector<float> scale;
     DocumentBiases biases;
+    /// whether load() unpacks to levels, for several queries
+    bool unpacks;
 
     /// @param block_size  documents, a multiple of the group size
     SDCBlock(
@@ -40,9 +42,6 @@ struct SDCBlock : DocumentBlock<float> {
     std::vector<int32_t> dots; ///< of the last compute()
     size_t first_query = 0;    ///< of it
 
-    bool has_single_query() const {
-        return queries.step.size() == 1;
-    }
     /// of the block, rounded up
     size_t get_num_groups() const {
         return (rows.size() + kGroup - 1) / kGroup;

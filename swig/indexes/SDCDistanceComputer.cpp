@@ -127,6 +127,13 @@ float SDCDistanceComputer::compare_with_centroids(
         }
         return std::max(sum, 0.0f);
     }
+    std::vector<float> scaled(2 * d);
+    if (!sdc.centroid_scales.empty()) {
+        sdc.decode_centroid(a, scaled.data());
+        sdc.decode_centroid(b, scaled.data() + d);
+        c_a = scaled.data();
+        c_b = c_a + d;
+    }
     // q = w (c_a + v_a) + o
     for (int i = 0; i < d; i++) {
         buffer[i] = weight[i] * c_a[i] + sdc.query_offset[i];

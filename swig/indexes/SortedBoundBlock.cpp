@@ -20,9 +20,12 @@ SortedBoundBlock::SortedBoundBlock(const BoundScan& scan_in)
     columns.resize(ngroups * scan.tables.nrows);
     scales.resize(block_size);
     row_centroids.resize(scan.sdc.ncentroids > 0 ? block_size : 0);
+    row_centroid_scales.resize(row_centroids.size());
     inverse_scales.resize(ngroups);
     min_norms.resize(ngroups);
     centroids_begin.resize(ngroups + 1);
+    min_centroid_scales.resize(ngroups);
+    max_centroid_scales.resize(ngroups);
     biases.resize(ngroups);
     found.resize(groups_at_once * kColumn);
     sums.resize(kTableTile * groups_at_once * kColumn);
@@ -92,11 +95,19 @@ void SortedBoundBlock::set_group(size_t g) {
         }
         const auto number = static_cast<uint16_t>(sdc.get_centroid_no(rows[j]));
         row_centroids[j] = number;
+        row_centroid_scales[j] = sdc.get_centroid_scale(rows[j]);
         if (j == begin || number != row_centroids[j - 1]) {
             centroid_nos.push_back(number);
         }
     }
     centroids_begin[g + 1] = static_cast<uint32_t>(centroid_nos.size());
+    if (sdc.ncentroids > 0) {
+        const auto first = row_centroid_scales.begin();
+        const auto [least, most] =
+                std::minmax_element(first + begin, first + end);
+        min_centroid_scales[g] = *least;
+        max_centroid_scales[g] = *most;
+    }
 }
 
 void SortedBoundBlock::set_limits(
@@ -113,7 +124,8 @@ void SortedBoundBlock::set_limits(
              c++) {
             least = std::min(least, keys[centroid_nos[c]]);
         }
-        biases[g] += least;
+        biases[g] += std::min(
+                min_centroid_scales[g] * least, max_centroid_scales[g] * least);
     }
     out.resize(n);
     for (size_t g = 0; g < n; g++) {
@@ -178,7 +190,8 @@ void SortedBoundBlock::add_candidates(
         }
         float bias = min_norms[j / kColumn];
         if (nc > 0) {
-            bias += scan.queries.centroid_keys[q * nc + row_centroids[j]];
+            bias += row_centroid_scales[j] *
+                    scan.queries.centroid_keys[q * nc + row_centroids[j]];
         }
         if (limit.allows(bias, scales[j], sum)) {
             prefetch_code(rows[j], scan.sdc.code_size());

@@ -20,13 +20,16 @@ struct SortedBoundBlock : BoundBlock {
 
     // of each row
     std::vector<float> scales;
-    std::vector<uint16_t> row_centroids; ///< empty without centroids
+    std::vector<uint16_t> row_centroids;    ///< empty without centroids
+    std::vector<float> row_centroid_scales; ///< likewise
 
     // of groups of 64 documents
     std::vector<float> inverse_scales;
     std::vector<float> min_norms;
     std::vector<uint16_t> centroid_nos;    ///< the different ones of each group
     std::vector<uint32_t> centroids_begin; ///< in centroid_nos
+    std::vector<float> min_centroid_scales;
+    std::vector<float> max_centroid_scales;
 
     std::vector<float> biases;                ///< of groups, for one query
     std::vector<std::vector<int32_t>> limits; ///< of queries and groups

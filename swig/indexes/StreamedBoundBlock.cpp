@@ -77,9 +77,13 @@ float StreamedBoundBlock::get_min_centroid_key(size_t q, size_t g) const {
     const float* keys = scan.queries.centroid_keys.data() + q * nc;
     const size_t begin = g * kColumn;
     const size_t end = std::min(begin + kColumn, rows.size());
-    float least = keys[scan.sdc.get_centroid_no(rows[begin])];
+    const auto get_key = [&](const uint8_t* code) {
+        return scan.sdc.get_centroid_scale(code) *
+                keys[scan.sdc.get_centroid_no(code)];
+    };
+    float least = get_key(rows[begin]);
     for (size_t j = begin + 1; j < end; j++) {
-        least = std::min(least, keys[scan.sdc.get_centroid_no(rows[j])]);
+        least = std::min(least, get_key(rows[j]));
     }
     return least;
 }

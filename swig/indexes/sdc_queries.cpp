@@ -71,7 +71,7 @@ void decode_levels(
 
 void check_queries(const SDCQuantizer& sdc, size_t n, const float* x) {
     check_finite(n, sdc.dim(), x);
-    sdc.check_centroids();
+    sdc.check_trained();
     std::vector<float> mapped(sdc.dim());
     for (size_t i = 0; i < n; i++) {
         map_query(sdc, x, i, mapped);
@@ -99,7 +99,7 @@ void LevelQueries::set(
     const int d = sdc.dim(), m = sdc.layout.coded_dim();
     const bool is_l2 = sdc.metric_type == METRIC_L2;
     check_finite(n, d, x);
-    sdc.check_centroids();
+    sdc.check_trained();
     keeps_decoded = keeps_decoded || sdc.ncentroids > 0;
     levels.assign(n * m, 0);
     step.assign(n, 0);
@@ -114,8 +114,11 @@ void LevelQueries::set(
         int8_t* row = levels.data() + i * m;
         // a step of 0 is that of zeros or denormals, whose levels are all 0
         for (int j = 0; j < m && step[i] > 0; j++) {
+            // to the nearest integer, even ones in the middle: what is about
+            // 127 at most has no digits after the point beside this
+            constexpr float shifter = 3 << 22;
             const float level =
-                    std::nearbyint(mapped[j] * sdc.range[j] / step[i]);
+                    (mapped[j] * sdc.range[j] / step[i] + shifter) - shifter;
             row[j] = static_cast<int8_t>(
                     std::min(std::max(level, -127.0f), 127.0f));
             shift[i] += row[j] * sdc.layout.level_base[j];
@@ -132,6 +135,9 @@ void LevelQueries::set(
                         sdc.ncentroids == 0 ? q * q / sdc.query_weight[j] : 0;
             }
         }
+        if (!sdc.centroid_scales.empty()) {
+            bias[i] = get_product(d, mapped.data(), sdc.origin.data());
+        }
         if (keeps_decoded) {
             std::copy(mapped.begin(), mapped.end(), decoded.data() + i * d);
         }
@@ -143,13 +149,14 @@ namespace {
 float compute_centroid_key(
         const SDCQuantizer& sdc,
         const float* decoded,
+        float bias,
         size_t number) {
     const float* centroid = sdc.centroids.data() + number * sdc.dim();
     if (sdc.metric_type == METRIC_L2) {
         return get_squared_distance(
                 sdc.dim(), sdc.query_weight.data(), decoded, centroid);
     }
-    return -get_product(sdc.dim(), decoded, centroid);
+    return -get_product(sdc.dim(), decoded, centroid) - bias;
 }
 
 } // namespace
@@ -164,7 +171,8 @@ void LevelQueries::fill_centroid_key(
     const size_t number = sdc.get_centroid_no(code);
     float& key = centroid_keys[i * sdc.ncentroids + number];
     if (std::isnan(key)) {
-        key = compute_centroid_key(sdc, decoded.data() + i * sdc.dim(), number);
+        key = compute_centroid_key(
+                sdc, decoded.data() + i * sdc.dim(), bias[i], number);
     }
 }
 
@@ -180,7 +188,8 @@ void LevelQueries::fill_centroid_keys(const SDCQuantizer& sdc) {
         for (size_t i = i0; i < std::min(i0 + tile, n); i++) {
             const float* q = decoded.data() + i * sdc.dim();
             for (size_t c = c0; c < std::min(c0 + tile, nc); c++) {
-                centroid_keys[i * nc + c] = compute_centroid_key(sdc, q, c);
+                centroid_keys[i * nc + c] =
+                        compute_centroid_key(sdc, q, bias[i], c);
             }
         }
     });
@@ -208,7 +217,7 @@ float LevelQueries::get_key(
     const float scale = sdc.get_scale(code);
     float doc_bias = sdc.metric_type == METRIC_L2 ? norms(code) : 0.0f;
     if (sdc.ncentroids > 0) {
-        doc_bias +=
+        doc_bias += sdc.get_centroid_scale(code) *
                 centroid_keys[i * sdc.ncentroids + sdc.get_centroid_no(code)];
     }
     const FloatKey k = key(sdc, i, &scale, &doc_bias);
@@ -222,6 +231,10 @@ DocumentNorms::DocumentNorms(
         : sdc(sdc_in), layout(layout_in), kernels(get_kernels()) {
     if (sdc.ncentroids > 0) {
         offset.resize(layout.coded_dim());
+        centroid_weight.resize(layout.coded_dim());
+        for (int i = 0; i < layout.coded_dim(); i++) {
+            centroid_weight[i] = 2 * sdc.query_weight[i] * sdc.range[i];
+        }
     } else if (layout.nplanes() == 1) {
         const std::vector<uint8_t> any_code(layout.code_size());
         norm_of_signs = kernels.code_norm(
@@ -240,8 +253,13 @@ float DocumentNorms::operator()(const uint8_t* code) {
     }
     // (step V + 2 c) step V, with the weights
     const float* centroid = sdc.get_centroid(code);
-    for (int i = 0; i < layout.coded_dim(); i++) {
-        offset[i] = 2 * sdc.query_weight[i] * sdc.range[i] * centroid[i];
+    if (centroid != last) {
+        const float* w = centroid_weight.data();
+        float* out = offset.data();
+        for (int i = 0; i < layout.coded_dim(); i++) {
+            out[i] = w[i] * centroid[i];
+        }
+        last = centroid;
     }
     return step *
             kernels.code_product(
@@ -256,6 +274,7 @@ DocumentBiases::DocumentBiases(
           get_norm(sdc_in, layout),
           norms(sdc_in.metric_type == METRIC_L2 ? block_size : 0),
           centroid_nos(sdc_in.ncentroids > 0 ? block_size : 0),
+          centroid_scales(centroid_nos.size()),
           sums(centroid_nos.size()) {}
 
 void DocumentBiases::load(size_t j, const uint8_t* code) {
@@ -264,6 +283,7 @@ void DocumentBiases::load(size_t j, const uint8_t* code) {
     }
     if (!centroid_nos.empty()) {
         centroid_nos[j] = static_cast<uint16_t>(sdc.get_centroid_no(code));
+        centroid_scales[j] = sdc.get_centroid_scale(code);
     }
 }
 
@@ -277,7 +297,7 @@ const float* DocumentBiases::get(
     const float* keys = queries.centroid_keys.data() + q * sdc.ncentroids;
     for (size_t j = 0; j < n; j++) {
         const float norm = norms.empty() ? 0.0f : norms[j];
-        sums[j] = norm + keys[centroid_nos[j]];
+        sums[j] = norm + centroid_scales[j] * keys[centroid_nos[j]];
     }
     return sums.data();
 }

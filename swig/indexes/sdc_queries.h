@@ -24,7 +24,10 @@ struct DocumentNorms {
    private:
     /// of all codes of a single plane, before their scales
     float norm_of_signs = 0;
-    std::vector<float> offset; ///< working memory
+    std::vector<float> centroid_weight; ///< 2 * query_weight * range
+    /// what code_product() takes for the centroid `last`
+    std::vector<float> offset;
+    const float* last = nullptr;
 };
 
 /** Level-quantized queries of an SDCQuantizer. A query q times the range of the
@@ -37,16 +40,16 @@ struct LevelQueries {
     std::vector<float> step;    ///< n
     /// sum of levels * level_base, what turns dots into <levels, V>; size n
     std::vector<int32_t> shift;
-    /// what a query adds to all its keys: its squared norm in the metric of the
-    /// weights, zero for the inner product and where there are centroids;
-    /// size n
+    /// what a query adds to all its keys: for METRIC_L2 without centroids its
+    /// squared norm in the metric of the weights, where centroids have scales
+    /// its product with the origin, else zero; size n
     std::vector<float> bias;
     /// what the queries count as, for METRIC_L2 divided by the weights; size
     /// n * dim(), or empty where there are no centroids
     std::vector<float> decoded;
     /// what the centroid of a document adds to its keys: the squared distance
-    /// to it, or the product times -1; NaN: not computed yet. Size
-    /// n * ncentroids
+    /// to it, or the product times -1, less the bias, which its scale
+    /// multiplies; NaN: not computed yet. Size n * ncentroids
     std::vector<float> centroid_keys;
 
     LevelQueries() = default;
@@ -113,6 +116,7 @@ struct DocumentBiases {
     DocumentNorms get_norm;
     std::vector<float> norms;           ///< empty for the inner product
     std::vector<uint16_t> centroid_nos; ///< empty without centroids
+    std::vector<float> centroid_scales; ///< likewise
     std::vector<float> sums;            ///< for one query
 };
 

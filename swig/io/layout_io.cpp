@@ -11,6 +11,10 @@ bool has_version_2(IOReader& f) {
     return get_payload(f).format_version >= 2;
 }
 
+bool has_version_3(IOReader& f) {
+    return get_payload(f).format_version >= 3;
+}
+
 void write_widths(IOWriter& f, const PlaneLayout& layout) {
     write_number<uint32_t>(f, layout.nplanes());
     write_array(f, layout.plane_widths);

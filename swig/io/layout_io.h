@@ -14,6 +14,9 @@ namespace faiss_bebr {
  */
 bool has_version_2(faiss::IOReader& f);
 
+/// the same of version 3: scales of one byte
+bool has_version_3(faiss::IOReader& f);
+
 /// without the number of dimensions
 void write_widths(faiss::IOWriter& f, const PlaneLayout& layout);
 std::vector<int> read_widths(faiss::IOReader& f);

@@ -32,6 +32,29 @@ void write_quantizer(IOWriter& f, const SDCQuantizer& sdc) {
     write_number<float>(f, sdc.grid_step);
     write_array(f, sdc.query_weight);
     write_array(f, sdc.query_offset);
+    write_number<uint8_t>(f, sdc.scale_bytes);
+    write_array(f, sdc.scale_values);
+    write_bool(f, !sdc.centroid_scales.empty());
+    write_array(f, sdc.centroid_scales);
+}
+
+void read_scales(IOReader& f, SDCQuantizer& sdc) {
+    const size_t n = SDCQuantizer::num_scale_values;
+    sdc.set_scale_bytes(
+            read_number_in<uint8_t>(f, "the bytes of a scale", 1, 2));
+    const std::vector<float> values =
+            read_array<float>(f, sdc.scale_bytes == 1 ? n : 0);
+    const bool scales_centroids = read_bool(f, "scales of centroids");
+    const std::vector<float> centroid_scales =
+            read_array<float>(f, scales_centroids ? n : 0);
+    if (sdc.scale_bytes == 1) {
+        sdc.set_scale_values(values, centroid_scales);
+    }
+    FAISS_THROW_IF_NOT_MSG(
+            !scales_centroids ||
+                    (sdc.scale_bytes == 1 &&
+                     sdc.metric_type == faiss::METRIC_INNER_PRODUCT),
+            "the index file is corrupted: scales of centroids");
 }
 
 SDCQuantizer read_quantizer(IOReader& f) {
@@ -50,6 +73,9 @@ SDCQuantizer read_quantizer(IOReader& f) {
     const std::vector<float> weight = read_array<float>(f, sdc.dim());
     const std::vector<float> offset = read_array<float>(f, sdc.dim());
     sdc.set_query_map(weight, offset);
+    if (has_version_3(f)) {
+        read_scales(f, sdc);
+    }
     return sdc;
 }
 
@@ -215,6 +241,7 @@ IndexIVFSDC* read_IndexIVFSDC(
             false,
             sdc.dim());
     index->sdc = sdc;
+    index->code_size = sdc.code_size();
     index->nprobe = read_number<uint64_t>(*f);
     index->max_codes = read_number<uint64_t>(*f);
     index->parallel_mode = read_number<int32_t>(*f);

@@ -105,6 +105,28 @@ struct SDCKernels {
             size_t n,
             int32_t* dots);
 
+    /** Sums of level * (level + query) in int32, otherwise as code_dots.
+     * @param planes  at most 7, so that levels are below 128
+     */
+    void (*code_square_dots)(
+            const PlanesView& planes,
+            const int8_t* query,
+            const uint8_t* const* codes,
+            size_t n,
+            int32_t* dots);
+
+    /** Hamming distances of a query and codes, bit by bit.
+     * @param nbytes  of the query and of each code
+     * @param codes   n pointers to codes
+     * @param dots    output, size n
+     */
+    void (*code_hamming)(
+            size_t nbytes,
+            const uint8_t* query,
+            const uint8_t* const* codes,
+            size_t n,
+            int32_t* dots);
+
     /** Float sums over the dimensions i of codes with values V_i (PlaneLayout):
      *
      *     code_norm     weight[i] * (V_i * V_i)
@@ -174,13 +196,15 @@ struct SDCKernels {
 };
 
 /** The kernels for the instruction set that FAISS uses at the moment
- * (faiss::SIMDConfig), with VNNI and VPOPCNTDQ where the processor has them.
+ * (faiss::SIMDConfig), with the extensions of it that the processor has: VNNI,
+ * VPOPCNTDQ and AVX-VNNI, or the dot products of ARM.
  * At a level of FAISS that somebody set below the detected one, only what
  * that level promises is used.
  */
 const SDCKernels& get_kernels();
 
-/// "NONE", "AVX2", "AVX512" or "AVX512_VNNI": the level of get_kernels()
+/// the level of get_kernels(): "NONE", "AVX2", "AVX2_VNNI", "AVX512",
+/// "AVX512_VNNI", "ARM_NEON", "ARM_NEON_DOTPROD" or "ARM_NEON_I8MM"
 const char* get_simd_level_name();
 
 } // namespace faiss_bebr

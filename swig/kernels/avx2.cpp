@@ -2,40 +2,17 @@
 
 #ifdef __x86_64__
 
+#include "kernels/avx2_code_dots.h"
+#include "kernels/avx2_code_sums.h"
+#include "kernels/avx2_dots.h"
 #include "kernels/avx2_level_sums.h"
+#include "kernels/avx2_levels.h"
 
-#include <cstring>
 #include <immintrin.h>
 
 namespace faiss_bebr {
 
 namespace {
-
-/// the 32 bits at p, of which `bytes` (0..4) may be read
-inline uint32_t load_bits32(const uint8_t* p, int bytes) {
-    uint32_t bits = 0;
-    if (bytes == 4) {
-        // apart, as a copy of a known size is one instruction
-        std::memcpy(&bits, p, 4);
-    } else {
-        std::memcpy(&bits, p, bytes);
-    }
-    return bits;
-}
-
-inline int clamp(int x, int low, int high) {
-    return x < low ? low : x > high ? high : x;
-}
-
-/// bit i of `bits` as byte i: 0 or 0xff
-inline __m256i spread_bits_u8x32(uint32_t bits) {
-    const __m256i byte_of_lane = _mm256_setr_epi64x(
-            0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-    const __m256i bit_of_lane = _mm256_set1_epi64x(0x8040201008040201);
-    const __m256i bytes = _mm256_shuffle_epi8(
-            _mm256_set1_epi32(static_cast<int>(bits)), byte_of_lane);
-    return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit_of_lane), bit_of_lane);
-}
 
 /// rows of 8 32-bit words become columns
 inline void transpose_u32x8(__m256i rows[8]) {
@@ -55,24 +32,6 @@ inline void transpose_u32x8(__m256i rows[8]) {
         rows[i] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x20);
         rows[i + 4] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x31);
     }
-}
-
-/// levels of the dimensions i .. i + 31; those past the last one are 0
-inline __m256i levels_u8x32(
-        const PlanesView& planes,
-        const uint8_t* code,
-        int i) {
-    __m256i levels = _mm256_setzero_si256();
-    for (int t = 0; t < planes.nplanes; t++) {
-        const int bytes = clamp((planes.plane_widths[t] - i) / 8, 0, 4);
-        const uint32_t bits =
-                load_bits32(code + planes.plane_offsets[t] + i / 8, bytes);
-        const __m256i weight = _mm256_set1_epi8(
-                static_cast<char>(1 << (planes.nplanes - 1 - t)));
-        levels = _mm256_or_si256(
-                levels, _mm256_and_si256(spread_bits_u8x32(bits), weight));
-    }
-    return levels;
 }
 
 void unpack_group(
@@ -99,9 +58,11 @@ void unpack_group(
     }
 }
 
-/// sums of four products of unsigned levels and signed queries; levels above
-/// 127 would saturate the 16-bit intermediate, so their top bit goes apart
-inline __m256i dot4_i32x8(__m256i levels, __m256i query) {
+/** Adds four products of unsigned levels and signed queries to each sum; levels
+ * above 127 would saturate the 16-bit intermediate, so their top bit goes
+ * apart.
+ */
+inline __m256i dot4_i32x8(__m256i sums, __m256i levels, __m256i query) {
     const __m256i ones = _mm256_set1_epi16(1);
     const __m256i low = _mm256_and_si256(levels, _mm256_set1_epi8(0x7f));
     const __m256i high =
@@ -110,77 +71,15 @@ inline __m256i dot4_i32x8(__m256i levels, __m256i query) {
             _mm256_madd_epi16(_mm256_maddubs_epi16(low, query), ones);
     const __m256i dot_high = _mm256_madd_epi16(
             _mm256_maddubs_epi16(high, query), _mm256_set1_epi16(128));
-    return _mm256_add_epi32(dot_low, dot_high);
+    return _mm256_add_epi32(sums, _mm256_add_epi32(dot_low, dot_high));
 }
 
 /// the same for levels that are known to be below 128
-inline __m256i dot4_low_i32x8(__m256i levels, __m256i query) {
-    return _mm256_madd_epi16(
-            _mm256_maddubs_epi16(levels, query), _mm256_set1_epi16(1));
-}
-
-inline __m256i broadcast_dims(const int8_t* query, int i) {
-    int32_t dims;
-    std::memcpy(&dims, query + i, 4);
-    return _mm256_set1_epi32(dims);
-}
-
-template <int NQ, __m256i (*dot4)(__m256i, __m256i)>
-void dots_tile(
-        int dim,
-        const int8_t* queries,
-        const uint8_t* levels,
-        size_t ngroups,
-        int32_t* dots) {
-    for (size_t g = 0; g < ngroups; g++) {
-        const uint8_t* group = levels + g * kGroup * dim;
-        __m256i sums[NQ][2];
-        for (int q = 0; q < NQ; q++) {
-            sums[q][0] = sums[q][1] = _mm256_setzero_si256();
-        }
-        for (int i = 0; i < dim; i += 4) {
-            const __m256i* row = (const __m256i*)(group + i * kGroup);
-            const __m256i docs0 = _mm256_loadu_si256(row);
-            const __m256i docs1 = _mm256_loadu_si256(row + 1);
-            for (int q = 0; q < NQ; q++) {
-                const __m256i query = broadcast_dims(queries + q * dim, i);
-                sums[q][0] = _mm256_add_epi32(sums[q][0], dot4(docs0, query));
-                sums[q][1] = _mm256_add_epi32(sums[q][1], dot4(docs1, query));
-            }
-        }
-        for (int q = 0; q < NQ; q++) {
-            __m256i* out = (__m256i*)(dots + (q * ngroups + g) * kGroup);
-            _mm256_storeu_si256(out, sums[q][0]);
-            _mm256_storeu_si256(out + 1, sums[q][1]);
-        }
-    }
-}
-
-template <__m256i (*dot4)(__m256i, __m256i)>
-void dots_all(
-        int dim,
-        const int8_t* queries,
-        size_t nq,
-        const uint8_t* levels,
-        size_t ngroups,
-        int32_t* dots) {
-    size_t q = 0;
-    for (; q + 4 <= nq; q += 4) {
-        dots_tile<4, dot4>(
-                dim,
-                queries + q * dim,
-                levels,
-                ngroups,
-                dots + q * ngroups * kGroup);
-    }
-    for (; q < nq; q++) {
-        dots_tile<1, dot4>(
-                dim,
-                queries + q * dim,
-                levels,
-                ngroups,
-                dots + q * ngroups * kGroup);
-    }
+inline __m256i dot4_low_i32x8(__m256i sums, __m256i levels, __m256i query) {
+    return _mm256_add_epi32(
+            sums,
+            _mm256_madd_epi16(
+                    _mm256_maddubs_epi16(levels, query), _mm256_set1_epi16(1)));
 }
 
 bool has_level_above_127(const uint8_t* levels, size_t n) {
@@ -200,9 +99,9 @@ void dots(
         size_t ngroups,
         int32_t* dots) {
     if (has_level_above_127(levels, ngroups * kGroup * dim)) {
-        dots_all<dot4_i32x8>(dim, queries, nq, levels, ngroups, dots);
+        dots_all<4, dot4_i32x8>(dim, queries, nq, levels, ngroups, dots);
     } else {
-        dots_all<dot4_low_i32x8>(dim, queries, nq, levels, ngroups, dots);
+        dots_all<4, dot4_low_i32x8>(dim, queries, nq, levels, ngroups, dots);
     }
 }
 
@@ -247,6 +146,25 @@ inline __m256i popcount_u64x4(__m256i words) {
     const __m256i high = _mm256_shuffle_epi8(
             table, _mm256_and_si256(_mm256_srli_epi16(words, 4), nibble));
     return _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256());
+}
+
+void code_hamming(
+        size_t nbytes,
+        const uint8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        __m256i sums = _mm256_setzero_si256();
+        for (size_t i = 0; i < nbytes; i += 32) {
+            const int left = static_cast<int>(nbytes - i);
+            const __m256i bits = _mm256_xor_si256(
+                    load_u8x32((const int8_t*)query + i, left),
+                    load_u8x32((const int8_t*)codes[k] + i, left));
+            sums = _mm256_add_epi64(sums, popcount_u64x4(bits));
+        }
+        dots[k] = sum_i32x8(sums);
+    }
 }
 
 void hamming(
@@ -373,18 +291,14 @@ size_t collect_int(
 
 } // namespace
 
-} // namespace faiss_bebr
-
-#include "kernels/avx2_codes.h"
-
-namespace faiss_bebr {
-
 const SDCKernels avx2_kernels = {
         "AVX2",
         unpack_group,
         dots,
         level_sums,
-        code_dots,
+        code_dots_all<dot4_low_i32x8, dot4_i32x8>,
+        code_square_dots_all<dot4_low_i32x8>,
+        code_hamming,
         code_norm,
         code_product,
         code_l2sqr,

@@ -175,6 +175,8 @@ const SDCKernels avx512_kernels = {
         dots,
         level_sums,
         code_dots,
+        code_square_dots,
+        code_hamming,
         code_norm,
         code_product,
         code_l2sqr,

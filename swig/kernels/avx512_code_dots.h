@@ -11,28 +11,8 @@ namespace faiss_bebr {
 
 namespace {
 
-/// the sums of the lanes of four registers
-inline void sum_lanes_i32x16(const __m512i rows[4], int32_t* sums) {
-    const __m512i x01 = _mm512_add_epi32(
-            _mm512_unpacklo_epi32(rows[0], rows[1]),
-            _mm512_unpackhi_epi32(rows[0], rows[1]));
-    const __m512i x23 = _mm512_add_epi32(
-            _mm512_unpacklo_epi32(rows[2], rows[3]),
-            _mm512_unpackhi_epi32(rows[2], rows[3]));
-    // four lanes of each row are left
-    int32_t lanes[16];
-    _mm512_storeu_si512(
-            lanes,
-            _mm512_add_epi32(
-                    _mm512_unpacklo_epi64(x01, x23),
-                    _mm512_unpackhi_epi64(x01, x23)));
-    for (int k = 0; k < 4; k++) {
-        sums[k] = lanes[k] + lanes[4 + k] + lanes[8 + k] + lanes[12 + k];
-    }
-}
-
-/// N codes, at most 4
-template <int N>
+/// N codes, at most 4; has_squares: add level^2, of levels below 128
+template <int N, bool has_squares>
 inline void code_dots_tile(
         const PlanesView& planes,
         const int8_t* query,
@@ -49,11 +29,32 @@ inline void code_dots_tile(
 #pragma GCC unroll 4
         for (int k = 0; k < N; k++) {
             sums[k] = dot4_i32x16(sums[k], rows[k], dims);
+            if (has_squares) {
+                sums[k] = dot4_i32x16(sums[k], rows[k], rows[k]);
+            }
         }
     }
     int32_t totals[4];
     sum_lanes_i32x16(sums, totals);
     std::memcpy(dots, totals, N * sizeof(int32_t));
+}
+
+template <bool has_squares>
+inline void code_dots_all(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    const size_t nbytes = planes.plane_offsets[planes.nplanes];
+    size_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        prefetch_codes(codes, k, n, nbytes);
+        code_dots_tile<4, has_squares>(planes, query, codes + k, dots + k);
+    }
+    for (; k < n; k++) {
+        code_dots_tile<1, has_squares>(planes, query, codes + k, dots + k);
+    }
 }
 
 void code_dots(
@@ -62,13 +63,16 @@ void code_dots(
         const uint8_t* const* codes,
         size_t n,
         int32_t* dots) {
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4) {
-        code_dots_tile<4>(planes, query, codes + k, dots + k);
-    }
-    for (; k < n; k++) {
-        code_dots_tile<1>(planes, query, codes + k, dots + k);
-    }
+    code_dots_all<false>(planes, query, codes, n, dots);
+}
+
+void code_square_dots(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    code_dots_all<true>(planes, query, codes, n, dots);
 }
 
 } // namespace

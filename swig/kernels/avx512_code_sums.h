@@ -5,46 +5,38 @@
 #include "kernels/avx512_levels.h"
 
 #include <immintrin.h>
+#include <type_traits>
 
 namespace faiss_bebr {
 
 namespace {
-
-/// 16 values 2 * level - base, which need not fit into a byte
-inline __m512 wide_values_f32x16(const uint8_t* levels, const uint8_t* base) {
-    const __m512i c =
-            _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)levels));
-    const __m512i b =
-            _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)base));
-    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_add_epi32(c, c), b));
-}
 
 /** Values of 64 dimensions, ready to be read 16 at a time.
  * @param is_wide  they are not all in -128 .. 127
  */
 template <bool is_wide>
 struct Values {
-    uint8_t bytes[64]; ///< the values, or wide ones' levels
-    uint8_t base[64];
+    __m512i bytes; ///< the values, or wide ones' levels
+    __m512i base;
 
     void load(const PlanesView& planes, const uint8_t* code, int i) {
-        __m512i c;
-        load_levels_u8x64<1>(planes, &code, i, &c);
-        const __m512i b = load_u8x64(planes.level_base, i, planes.dim);
-        if (is_wide) {
-            _mm512_storeu_si512(bytes, c);
-            _mm512_storeu_si512(base, b);
-        } else {
-            const __m512i v = _mm512_sub_epi8(_mm512_add_epi8(c, c), b);
-            _mm512_storeu_si512(bytes, v);
+        load_levels_u8x64<1>(planes, &code, i, &bytes);
+        base = load_u8x64(planes.level_base, i, planes.dim);
+        if (!is_wide) {
+            bytes = _mm512_sub_epi8(_mm512_add_epi8(bytes, bytes), base);
         }
     }
-    __m512 get_f32x16(int j) const {
-        if (is_wide) {
-            return wide_values_f32x16(bytes + j, base + j);
+    /// 16 j .. 16 j + 15
+    template <int j>
+    __m512 get_f32x16() const {
+        const __m128i part = _mm512_extracti32x4_epi32(bytes, j);
+        if (!is_wide) {
+            return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(part));
         }
-        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(
-                _mm_loadu_si128((const __m128i*)(bytes + j))));
+        const __m512i c = _mm512_cvtepu8_epi32(part);
+        const __m512i b =
+                _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(base, j));
+        return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_add_epi32(c, c), b));
     }
 };
 
@@ -85,13 +77,17 @@ inline float sum_of_terms(
             b.load(planes, code_b, i);
         }
         const uint64_t mask = mask_of_first(planes.dim - i);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) {
-            const __m512 va = a.get_f32x16(16 * j);
-            const __m512 vb = code_b ? b.get_f32x16(16 * j) : va;
+        const auto add = [&](auto constant) {
+            constexpr int j = decltype(constant)::value;
+            const __m512 va = a.template get_f32x16<j>();
+            const __m512 vb = code_b ? b.template get_f32x16<j>() : va;
             const __mmask16 m = static_cast<__mmask16>(mask >> (16 * j));
             sums[j] = _mm512_add_ps(sums[j], term(i + 16 * j, m, va, vb));
-        }
+        };
+        add(std::integral_constant<int, 0>());
+        add(std::integral_constant<int, 1>());
+        add(std::integral_constant<int, 2>());
+        add(std::integral_constant<int, 3>());
     }
     return sum_in_halves(sums);
 }

@@ -29,6 +29,10 @@ decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots() {
     return code_dots;
 }
 
+decltype(SDCKernels::code_square_dots) get_avx512_vnni_code_square_dots() {
+    return code_square_dots;
+}
+
 } // namespace faiss_bebr
 
 #endif // __x86_64__

@@ -1,8 +1,14 @@
+#include "kernels/dispatch.h"
+
 #include "kernels/levels.h"
 
-#include <faiss/utils/simd_levels.h>
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 namespace faiss_bebr {
+
+using faiss::SIMDLevel;
 
 #ifdef __x86_64__
 
@@ -19,16 +25,29 @@ bool has_avx512_vbmi() {
     return has_avx512() && __builtin_cpu_supports("avx512vbmi");
 }
 
-/// the 512-bit kernels with every extension that the processor has
+/// the 256-bit kernels with every extension that the processor has
+SDCKernels make_best_avx2() {
+    SDCKernels kernels = avx2_kernels;
+    if (__builtin_cpu_supports("avxvnni")) {
+        kernels.name = "AVX2_VNNI";
+        kernels.dots = get_avx2_vnni_dots();
+        kernels.code_dots = get_avx2_vnni_code_dots();
+    }
+    return kernels;
+}
+
+/// the 512-bit kernels likewise
 SDCKernels make_best_avx512() {
     SDCKernels kernels = avx512_kernels;
     if (__builtin_cpu_supports("avx512vnni")) {
         kernels.name = "AVX512_VNNI";
         kernels.dots = get_avx512_vnni_dots();
         kernels.code_dots = get_avx512_vnni_code_dots();
+        kernels.code_square_dots = get_avx512_vnni_code_square_dots();
     }
     if (__builtin_cpu_supports("avx512vpopcntdq")) {
         kernels.hamming = get_avx512_vpopcntdq_hamming();
+        kernels.code_hamming = get_avx512_vpopcntdq_code_hamming();
     }
     return kernels;
 }
@@ -37,12 +56,8 @@ SDCKernels make_best_avx512() {
  * between AVX512 and Sapphire Rapids, so a level that was detected stands for
  * the processor as it is.
  */
-bool uses_all_of_avx512() {
-    using faiss::SIMDLevel;
+bool uses_all_of_avx512(SIMDLevel level, SIMDLevel detected) {
     static const bool cpu_has_avx512 = has_avx512();
-    static const SIMDLevel detected =
-            faiss::SIMDConfig::auto_detect_simd_level();
-    const SIMDLevel level = faiss::SIMDConfig::get_level();
     return cpu_has_avx512 && level != SIMDLevel::NONE &&
             level != SIMDLevel::AVX2 &&
             (level != SIMDLevel::AVX512 || level == detected);
@@ -50,38 +65,106 @@ bool uses_all_of_avx512() {
 
 } // namespace
 
-const SDCKernels& get_kernels() {
-    using faiss::SIMDLevel;
+const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
+    static const SDCKernels best_avx2 = make_best_avx2();
     static const SDCKernels best_avx512 = make_best_avx512();
     static const bool cpu_has_avx512 = has_avx512();
     static const bool cpu_has_avx2 = __builtin_cpu_supports("avx2");
-    const SIMDLevel level = faiss::SIMDConfig::get_level();
+
     if (level == SIMDLevel::NONE || !cpu_has_avx2) {
         return plain_kernels;
     }
+    // here too: FAISS has no level for AVX-VNNI
     if (level == SIMDLevel::AVX2 || !cpu_has_avx512) {
-        return avx2_kernels;
+        return level == detected ? best_avx2 : avx2_kernels;
     }
-    return uses_all_of_avx512() ? best_avx512 : avx512_kernels;
+    return uses_all_of_avx512(level, detected) ? best_avx512 : avx512_kernels;
 }
 
-const TableKernels* get_table_kernels() {
+const TableKernels* choose_table_kernels(SIMDLevel level, SIMDLevel detected) {
     static const bool cpu_has_vbmi = has_avx512_vbmi();
-    return cpu_has_vbmi && uses_all_of_avx512() ? &avx512_vbmi_table_kernels
-                                                : nullptr;
+    return cpu_has_vbmi && uses_all_of_avx512(level, detected)
+            ? &avx512_vbmi_table_kernels
+            : nullptr;
 }
 
 #else
 
-const SDCKernels& get_kernels() {
-    return plain_kernels;
-}
-
-const TableKernels* get_table_kernels() {
+const TableKernels* choose_table_kernels(SIMDLevel, SIMDLevel) {
     return nullptr;
 }
 
+#ifdef __aarch64__
+
+namespace {
+
+bool has_dotprod() {
+    constexpr unsigned long asimddp = 1ul << 20;
+    return getauxval(AT_HWCAP) & asimddp;
+}
+
+bool has_i8mm() {
+    // a name of glibc 2.33
+    constexpr unsigned long i8mm = 1ul << 13;
+    return getauxval(AT_HWCAP2) & i8mm;
+}
+
+/// the 128-bit kernels with every extension that the processor has
+SDCKernels make_best_neon() {
+    SDCKernels kernels = neon_kernels;
+    if (has_dotprod()) {
+        kernels.name = "ARM_NEON_DOTPROD";
+        kernels.dots = get_neon_dotprod_dots();
+        kernels.level_sums = get_neon_dotprod_level_sums();
+        kernels.code_dots = get_neon_dotprod_code_dots();
+    }
+    if (has_i8mm()) {
+        kernels.name = "ARM_NEON_I8MM";
+        kernels.dots = get_neon_i8mm_dots();
+        kernels.code_dots = get_neon_i8mm_code_dots();
+    }
+    return kernels;
+}
+
+} // namespace
+
+const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
+    static const SDCKernels best_neon = make_best_neon();
+    if (level == SIMDLevel::NONE) {
+        return plain_kernels;
+    }
+    // ARM_SVE is above ARM_NEON, and has no kernels of its own
+    return level == detected ? best_neon : neon_kernels;
+}
+
+#else
+
+const SDCKernels& choose_kernels(SIMDLevel, SIMDLevel) {
+    return plain_kernels;
+}
+
+#endif // __aarch64__
+
 #endif // __x86_64__
+
+namespace {
+
+SIMDLevel get_detected_level() {
+    static const SIMDLevel detected =
+            faiss::SIMDConfig::auto_detect_simd_level();
+    return detected;
+}
+
+} // namespace
+
+const SDCKernels& get_kernels() {
+    return choose_kernels(faiss::SIMDConfig::get_level(), get_detected_level());
+}
+
+const TableKernels* get_table_kernels() {
+    return choose_table_kernels(
+            faiss::SIMDConfig::get_level(), get_detected_level());
+}
 
 const char* get_simd_level_name() {
     return get_kernels().name;

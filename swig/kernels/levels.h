@@ -10,14 +10,28 @@ namespace faiss_bebr {
 extern const SDCKernels plain_kernels;
 extern const TableKernels plain_table_kernels;
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 extern const SDCKernels avx2_kernels;
 extern const SDCKernels avx512_kernels;
 extern const TableKernels avx512_vbmi_table_kernels;
-/// the dots of avx512_kernels with VNNI, the hamming with VPOPCNTDQ
+/// the dots of avx2_kernels with AVX-VNNI
+decltype(SDCKernels::dots) get_avx2_vnni_dots();
+decltype(SDCKernels::code_dots) get_avx2_vnni_code_dots();
+/// the dots of avx512_kernels with VNNI, the Hamming distances with VPOPCNTDQ
 decltype(SDCKernels::dots) get_avx512_vnni_dots();
 decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots();
+decltype(SDCKernels::code_square_dots) get_avx512_vnni_code_square_dots();
 decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming();
+decltype(SDCKernels::code_hamming) get_avx512_vpopcntdq_code_hamming();
+#elif defined(__aarch64__)
+extern const SDCKernels neon_kernels;
+/// what the dot product of signed bytes makes faster
+decltype(SDCKernels::dots) get_neon_dotprod_dots();
+decltype(SDCKernels::level_sums) get_neon_dotprod_level_sums();
+decltype(SDCKernels::code_dots) get_neon_dotprod_code_dots();
+/// the dots with the product of unsigned and signed bytes
+decltype(SDCKernels::dots) get_neon_i8mm_dots();
+decltype(SDCKernels::code_dots) get_neon_i8mm_code_dots();
 #endif
 
 } // namespace faiss_bebr

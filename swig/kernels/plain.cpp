@@ -94,6 +94,42 @@ void code_dots(
     }
 }
 
+void code_square_dots(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        dots[k] = 0;
+        for (int i = 0; i < planes.dim; i++) {
+            const int level = level_of(planes, codes[k], i);
+            dots[k] += level * (level + query[i]);
+        }
+    }
+}
+
+void code_hamming(
+        size_t nbytes,
+        const uint8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    for (size_t k = 0; k < n; k++) {
+        dots[k] = 0;
+        size_t i = 0;
+        for (; i + 8 <= nbytes; i += 8) {
+            uint64_t a, b;
+            std::memcpy(&a, query + i, 8);
+            std::memcpy(&b, codes[k] + i, 8);
+            dots[k] += __builtin_popcountll(a ^ b);
+        }
+        for (; i < nbytes; i++) {
+            dots[k] += __builtin_popcount(query[i] ^ codes[k][i]);
+        }
+    }
+}
+
 /// @param term  of dimension i, given the values of both codes
 template <class Term>
 float sum_of_terms(
@@ -223,6 +259,8 @@ const SDCKernels plain_kernels = {
         dots,
         level_sums,
         code_dots,
+        code_square_dots,
+        code_hamming,
         code_norm,
         code_product,
         code_l2sqr,

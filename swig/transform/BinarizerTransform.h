@@ -68,7 +68,7 @@ struct BinarizerTransform : faiss::VectorTransform {
     bool document_has_centroids = true;
 
     /// a plane of 8 bits, the scale and the number of a centroid
-    static constexpr size_t min_document_code_size = 5;
+    static constexpr size_t min_document_code_size = 4;
 
     /// what indexes of the codes apply to queries, see IndexSDC; size d_out
     std::vector<float> query_weight;

@@ -5,6 +5,10 @@
 
 #include <vector>
 
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
+
 namespace test {
 
 using namespace faiss_bebr;
@@ -12,9 +16,15 @@ using namespace faiss_bebr;
 /// the kernels of every instruction set that this processor has
 inline std::vector<SDCKernels> get_all_kernels() {
     std::vector<SDCKernels> all = {plain_kernels};
-#ifdef __x86_64__
+#if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
         all.push_back(avx2_kernels);
+        if (__builtin_cpu_supports("avxvnni")) {
+            all.push_back(avx2_kernels);
+            all.back().name = "AVX2 with VNNI";
+            all.back().dots = get_avx2_vnni_dots();
+            all.back().code_dots = get_avx2_vnni_code_dots();
+        }
     }
     if (__builtin_cpu_supports("avx512f") &&
         __builtin_cpu_supports("avx512bw") &&
@@ -26,12 +36,29 @@ inline std::vector<SDCKernels> get_all_kernels() {
             all.back().name = "AVX512 with VNNI";
             all.back().dots = get_avx512_vnni_dots();
             all.back().code_dots = get_avx512_vnni_code_dots();
+            all.back().code_square_dots = get_avx512_vnni_code_square_dots();
         }
         if (__builtin_cpu_supports("avx512vpopcntdq")) {
             all.push_back(avx512_kernels);
             all.back().name = "AVX512 with VPOPCNTDQ";
             all.back().hamming = get_avx512_vpopcntdq_hamming();
+            all.back().code_hamming = get_avx512_vpopcntdq_code_hamming();
         }
+    }
+#elif defined(__aarch64__)
+    all.push_back(neon_kernels);
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) {
+        all.push_back(neon_kernels);
+        all.back().name = "NEON with dot products";
+        all.back().dots = get_neon_dotprod_dots();
+        all.back().level_sums = get_neon_dotprod_level_sums();
+        all.back().code_dots = get_neon_dotprod_code_dots();
+    }
+    if (getauxval(AT_HWCAP2) & HWCAP2_I8MM) {
+        all.push_back(neon_kernels);
+        all.back().name = "NEON with I8MM";
+        all.back().dots = get_neon_i8mm_dots();
+        all.back().code_dots = get_neon_i8mm_code_dots();
     }
 #endif
     return all;

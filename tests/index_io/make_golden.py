@@ -1,11 +1,12 @@
-"""Makes the files of tests/index_io/golden/2 that are missing.
+"""Makes the files of tests/index_io/golden/3 that are missing.
 
     PYTHONPATH=. python tests/index_io/make_golden.py
 
 A file that is there stays as it is: it must be readable for ever. Vectors, weights
 and centroids are small multiples of 1/4, set by hand, so that no sum is rounded and
 every machine makes the same bytes and finds the same results. Files of format
-version 1 lie in tests/index_io/golden itself, and nothing writes such files any more.
+version 1 lie in tests/index_io/golden itself, those of version 2 in the folder 2, and
+nothing writes such files any more.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import faiss_bebr  # noqa: E402
 from faiss_bebr import index_io  # noqa: E402
 
 GOLDEN = HERE / "golden"
-NEWEST = GOLDEN / "2"
+NEWEST = GOLDEN / "3"
 IP = faiss.METRIC_INNER_PRODUCT
 D, M, NLIST, N = 16, 8, 3, 30
 NBITS = 2
@@ -165,8 +166,36 @@ def sdc_with_centroids() -> Any:
 
 
 @add_maker
+def sdc_with_scales_of_one_byte() -> Any:
+    index = faiss_bebr.IndexSDC([8, 8], L2, D)
+    index.set_scale_bytes(1)
+    index.train(vectors(40, D, 6))
+    return fill(index)
+
+
+@add_maker
+def sdc_with_scales_of_centroids() -> Any:
+    index = faiss_bebr.IndexSDC([8, 8], IP, D, 5)
+    index.set_scale_bytes(1)
+    index.set_query_map([1 + i % 3 for i in range(D)], [i % 2 for i in range(D)])
+    index.cp.niter = 0
+    index.cp.min_points_per_centroid = 1
+    index.train(vectors(40, D, 6))
+    return fill(index)
+
+
+@add_maker
 def ivf_sdc() -> Any:
     return fill_with_ids(make_ivf())
+
+
+@add_maker
+def ivf_sdc_residual_with_scales_of_one_byte() -> Any:
+    index = make_ivf(metric=IP)
+    index.by_residual = True
+    index.set_scale_bytes(1)
+    index.train(vectors(40, D, 6))
+    return fill(index)
 
 
 @add_maker

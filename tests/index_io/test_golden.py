@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from mutations import seal, unseal
 
 import faiss_bebr
 
-NAMES = sorted(path.stem for path in NEWEST.glob("*.bebr"))
-OLD_NAMES = sorted(path.stem for path in GOLDEN.glob("*.bebr"))
+FOLDERS = {1: GOLDEN, 2: GOLDEN / "2", 3: NEWEST}
+NAMES = {
+    version: sorted(path.stem for path in folder.glob("*.bebr"))
+    for version, folder in FOLDERS.items()
+}
+FILES = [(version, name) for version, names in NAMES.items() for name in names]
 # their bytes have a path, which is another one when they are read
 REFER = {"ivf_sdc_on_disk", "mapped_vectors"}
 # version 1 learned one range for all dimensions, and its products of queries and
@@ -51,13 +56,16 @@ def assert_recorded(obj: Any, path: Path, rtol: float = 0) -> None:
 
 
 def test_there_is_one_of_each():
-    assert NAMES == sorted(MAKERS)
-    assert set(NAMES) - set(OLD_NAMES) == {"bebr_untrained", "sdc_with_centroids"}
+    assert NAMES[3] == sorted(MAKERS)
+    assert set(NAMES[2]) - set(NAMES[1]) == {"bebr_untrained", "sdc_with_centroids"}
+    assert set(NAMES[3]) - set(NAMES[2]) == {
+        "sdc_with_scales_of_one_byte",
+        "sdc_with_scales_of_centroids",
+        "ivf_sdc_residual_with_scales_of_one_byte",
+    }
 
 
-@pytest.mark.parametrize(
-    ("version", "name"), [(1, name) for name in OLD_NAMES] + [(2, n) for n in NAMES]
-)
+@pytest.mark.parametrize(("version", "name"), FILES)
 def test_results(version: int, name: str, folder: Path, simd_level: str):
     path = get_path(folder, version, name)
     assert path.read_bytes()[4] == version
@@ -66,20 +74,28 @@ def test_results(version: int, name: str, folder: Path, simd_level: str):
     assert_recorded(read(path, faiss.IO_FLAG_MMAP), path, rtol)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[3])
 def test_bytes(name: str, folder: Path, tmp_path: Path):
     """Of what is read, and of what is made anew."""
-    path = get_path(folder, 2, name)
+    path = get_path(folder, 3, name)
     if name not in REFER:
         assert serialize(read(path)) == path.read_bytes()
     if name not in BUILD_OTHERWISE:
         assert serialize(make(tmp_path, name)) == path.read_bytes()
 
 
-@pytest.mark.parametrize("name", sorted({*OLD_NAMES} - REFER - LEARN_RANGE))
-def test_old_files_are_written_as_new_ones(name: str, folder: Path):
-    written = serialize(read(get_path(folder, 1, name)))
-    assert written == get_path(folder, 2, name).read_bytes()
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        (version, name)
+        for version, name in FILES
+        if version < 3 and name not in REFER
+        if version > 1 or name not in LEARN_RANGE
+    ],
+)
+def test_old_files_are_written_as_new_ones(version: int, name: str, folder: Path):
+    written = serialize(read(get_path(folder, version, name)))
+    assert written == get_path(folder, 3, name).read_bytes()
 
 
 def test_vectors_are_added_to_an_old_file(folder: Path):
@@ -135,3 +151,51 @@ def test_damaged_old_files(
     path.write_bytes(change_old(name, field, new))
     with pytest.raises(RuntimeError, match=message):
         read(path)
+
+
+def set_nan(values: np.ndarray) -> None:
+    values[7] = np.nan
+
+
+def set_infinity(values: np.ndarray) -> None:
+    values[7] = np.inf
+
+
+def set_negative(values: np.ndarray) -> None:
+    values[7] = -1
+
+
+def set_first(values: np.ndarray) -> None:
+    values[0] += 0.5
+
+
+def exchange(values: np.ndarray) -> None:
+    values[[7, 8]] = values[[8, 7]]
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "damage"),
+    [
+        ("sdc_with_scales_of_one_byte", "scale_values", damage)
+        for damage in (set_nan, set_infinity, set_negative, set_first, exchange)
+    ]
+    + [
+        ("sdc_with_scales_of_centroids", attribute, damage)
+        for attribute in ("scale_values", "centroid_scales")
+        for damage in (set_nan, set_infinity, set_negative, set_first)
+    ],
+)
+def test_damaged_scales(
+    name: str, attribute: str, damage: Callable, folder: Path, tmp_path: Path
+):
+    path = get_path(folder, 3, name)
+    index = read(path)
+    values = faiss.vector_to_array(getattr(index.sdc, attribute))
+    payload = unseal(path.read_bytes())
+    assert payload.count(values.tobytes()) == 1
+    damaged = values.copy()
+    damage(damaged)
+    data = payload.replace(values.tobytes(), damaged.tobytes())
+    (tmp_path / "damaged.bebr").write_bytes(seal(data))
+    with pytest.raises(RuntimeError, match="values of scales must"):
+        read(tmp_path / "damaged.bebr")

@@ -1,59 +1,14 @@
-// Products straight from packed codes, included by avx2.cpp after what they
-// are made of.
+// Float sums over the values of packed codes.
 
 #pragma once
 
-#include <cstring>
+#include "kernels/avx2_levels.h"
+
 #include <immintrin.h>
 
 namespace faiss_bebr {
 
 namespace {
-
-/// bytes p[0] .. p[31], of which n (8, 16 ...) may be read; zeros for others
-inline __m256i load_u8x32(const int8_t* p, int n) {
-    if (n >= 32) {
-        return _mm256_loadu_si256((const __m256i*)p);
-    }
-    int8_t bytes[32] = {0};
-    std::memcpy(bytes, p, n);
-    return _mm256_loadu_si256((const __m256i*)bytes);
-}
-
-inline int32_t sum_i32x8(__m256i sums) {
-    __m128i x = _mm_add_epi32(
-            _mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
-    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1));
-    return _mm_cvtsi128_si32(x);
-}
-
-template <__m256i (*dot4)(__m256i, __m256i)>
-int32_t code_dot(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* code) {
-    __m256i sums = _mm256_setzero_si256();
-    for (int i = 0; i < planes.dim; i += 32) {
-        const __m256i dims = load_u8x32(query + i, planes.dim - i);
-        sums = _mm256_add_epi32(
-                sums, dot4(levels_u8x32(planes, code, i), dims));
-    }
-    return sum_i32x8(sums);
-}
-
-void code_dots(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    for (size_t k = 0; k < n; k++) {
-        dots[k] = planes.nplanes == 8
-                ? code_dot<dot4_i32x8>(planes, query, codes[k])
-                : code_dot<dot4_low_i32x8>(planes, query, codes[k]);
-    }
-}
 
 /// values 2 * level - base of 8 dimensions
 inline __m256 values_f32x8(const uint8_t* levels, const uint8_t* base) {

@@ -1,0 +1,89 @@
+"""What the machine can do, and the part of it that a search reaches.
+
+A search of one query reads every code once, so it takes at least their bytes at
+the speed of memory. Integer products of 8 bits are four to a 32-bit lane, so a
+core makes at most four times as many of them as of float multiply-adds, which
+the BLAS of numpy is taken to reach.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import faiss
+import numpy as np
+from timing import seconds_of_search
+
+import faiss_bebr
+
+INTEGERS_PER_FLOAT = 4
+
+
+def _least_seconds(work: Callable[[], object], rounds: int) -> float:
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def read_bandwidth(threads: int, *, nbytes: int = 2**30, rounds: int = 5) -> float:
+    """Bytes a second that so many threads read of an array beyond all caches."""
+    parts = np.array_split(np.ones(nbytes // 8, dtype=np.uint64), threads)
+    with ThreadPoolExecutor(threads) as pool:
+        return nbytes / _least_seconds(lambda: list(pool.map(np.max, parts)), rounds)
+
+
+def float_multiply_adds(*, size: int = 1536, rounds: int = 5) -> float:
+    """Float multiply-adds a second of numpy's matrix product."""
+    x = np.ones((size, size), dtype=np.float32)
+    return size**3 / _least_seconds(lambda: x @ x, rounds)
+
+
+def random_index(n: int, m: int, nbits: int) -> faiss_bebr.IndexSDC:
+    """An index of random codes whose scales are all the same."""
+    index = faiss_bebr.IndexSDC(m, nbits, faiss.METRIC_INNER_PRODUCT)
+    rng = np.random.default_rng(0)
+    index.add(rng.standard_normal((1, m), dtype=np.float32))
+    scale = index.sa_encode(rng.standard_normal((1, m), dtype=np.float32))[0]
+    step = 1 << 20
+    for start in range(1, n, step):
+        codes = rng.integers(
+            0, 256, (min(step, n - start), index.code_size), dtype=np.uint8
+        )
+        codes[:, m * nbits // 8 :] = scale[m * nbits // 8 :]
+        index.add_sa_codes(codes)
+    return index
+
+
+def report(threads: int, *, n: int, rounds: int) -> list[str]:
+    """Lines of text: the machine, one query over n codes, and a batch."""
+    faiss.omp_set_num_threads(threads)
+    bandwidth = read_bandwidth(threads)
+    products = INTEGERS_PER_FLOAT * float_multiply_adds()
+    lines = [
+        f"{threads} thread(s): read {bandwidth / 1e9:.1f} GB/s; "
+        f"{products / 1e9:.0f} G integer multiply-adds/s by numpy's threads"
+    ]
+    index = random_index(n, 256, 2)
+    queries = np.random.default_rng(1).standard_normal((256, 256), dtype=np.float32)
+    single = _least_seconds(lambda: index.search(queries[:1], 10), rounds)
+    speed = index.ntotal * index.code_size / single
+    lines.append(
+        f"one query, {n} codes of {index.code_size} bytes: {single * 1e3:.1f} ms, "
+        f"{speed / 1e9:.1f} GB/s, {speed / bandwidth:.2f} of the read bandwidth"
+    )
+    for nbits in (1, 2, 4):
+        small = random_index(100_000, 256, nbits)
+        seconds_of_search(small, queries, 10)
+        batch = _least_seconds(lambda small=small: small.search(queries, 10), rounds)
+        rate = len(queries) * small.ntotal * 256 / batch
+        lines.append(
+            f"256 queries, 100000 codes of 256 x {nbits} bits: "
+            f"{batch / len(queries) / small.ntotal * 1e9:.3f} ns a pair, "
+            f"{rate / 1e9:.0f} G products/s, {rate / products:.2f} of the peak"
+        )
+    return lines

@@ -1,0 +1,109 @@
+"""The indexes that `speed.py` compares, by the kind of search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import faiss
+import numpy as np
+from embeddings import Embeddings
+from timing import Contender
+
+import faiss_bebr
+
+K = 10
+NETWORK = "BEBR256x6"
+
+
+class Cases:
+    """Builds contenders over the documents; the network is trained once."""
+
+    def __init__(self, data: Embeddings, network: str = NETWORK) -> None:
+        self.documents = data.documents
+        self.queries = data.reported_queries
+        exact = faiss.IndexFlatIP(self.documents.shape[1])
+        exact.add(self.documents)
+        self.truth = exact.search(self.queries[:1000], K)[1]
+        index = self._make(f"{network},SDC2")
+        binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
+        faiss_bebr.register_binarizer("speed", binarizer)
+        self.network = network
+        self.trained = {f"{network},SDC2": index}
+
+    def _make(self, description: str) -> Any:
+        index = faiss_bebr.index_factory(
+            self.documents.shape[1], description, faiss.METRIC_INNER_PRODUCT
+        )
+        index.train(self.documents)
+        index.add(self.documents)
+        return index
+
+    def contender(self, description: str) -> Contender:
+        """description may begin with the network, which is not trained again."""
+        if description not in self.trained:
+            self.trained[description] = self._make(
+                description.replace(self.network, "BEBR[speed]")
+            )
+        index = self.trained[description]
+        contender = Contender(
+            description, index, self.queries, float(index.sa_code_size())
+        )
+        self.measure(contender)
+        return contender
+
+    def measure(self, contender: Contender) -> None:
+        """Sets its recall 10@10 with the parameters that its index has now."""
+        labels = contender.index.search(contender.queries[: len(self.truth)], K)[1]
+        found = (labels[:, :, None] == self.truth[:, None]).any(axis=2)
+        contender.recall = float(found.mean())
+
+    def flat(self) -> Iterator[list[Contender]]:
+        for descriptions in (
+            ("PQ128x4fs", f"{self.network},SDC2"),
+            ("RaBitQfs2", f"{self.network},SDC4"),
+            ("SQ4", f"{self.network},SDC4"),
+        ):
+            yield [self.contender(description) for description in descriptions]
+
+    def swept(self, case: str) -> tuple[list[Contender], str, tuple[int, ...]]:
+        """Contenders, the name of a parameter, and its values."""
+        if case == "ivf":
+            descriptions = (
+                "IVF1024,PQ128x4fs",
+                "IVF1024,PQ64x4fs,Refine(PQ32)",
+                f"{self.network},IVF1024,SDC2",
+            )
+            parameter, values = "nprobe", (4, 8, 16, 32, 64)
+        else:
+            descriptions = ("HNSW32,SQ8", f"{self.network},HNSW32,SDC4")
+            parameter, values = "efSearch", (16, 32, 64, 128)
+        return [self.contender(one) for one in descriptions], parameter, values
+
+
+def set_parameter(contender: Contender, name: str, value: int) -> None:
+    faiss_bebr.ParameterSpace().set_index_parameter(contender.index, name, value)
+
+
+def binary(bits: int, n: int) -> list[Contender]:
+    """IndexBinaryFlat and IndexBinarySDC of 1, 2 and 4 bits, of the same bytes."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 256, (n, bits // 8), dtype=np.uint8)
+    queries = rng.integers(0, 256, (1000, bits // 8), dtype=np.uint8)
+    contenders = [
+        Contender(
+            f"IndexBinaryFlat {bits}", faiss.IndexBinaryFlat(bits), queries, bits / 8
+        )
+    ]
+    contenders += [
+        Contender(
+            f"IndexBinarySDC {bits // nbits}x{nbits}",
+            faiss_bebr.IndexBinarySDC(bits, nbits),
+            queries,
+            bits / 8,
+        )
+        for nbits in (1, 2, 4)
+    ]
+    for one in contenders:
+        one.index.add(codes)
+    return contenders

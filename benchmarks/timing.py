@@ -1,0 +1,161 @@
+"""Searches of several indexes timed in turn, A B A B ..., in one process."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Contender:
+    """An index with queries in the form that it takes, and its recall if known."""
+
+    name: str
+    index: Any
+    queries: np.ndarray
+    bytes_per_vector: float
+    recall: float | None = None
+
+
+@dataclass
+class SpeedRow:
+    """Queries a second of an index, and its ratio to the reference in each round.
+
+    The reference is the first contender of its comparison; its own ratio is 1.
+    parameter is nprobe or efSearch where the index has such.
+    """
+
+    case: str
+    index: str
+    reference: str
+    bytes_per_vector: float
+    parameter: int | None
+    recall_10_at_10: float | None
+    queries_at_once: int
+    threads: int
+    rounds: int
+    queries_a_second: float
+    least: float
+    most: float
+    ratio: float
+    least_ratio: float
+    most_ratio: float
+
+
+def seconds_of_search(
+    index: Any, queries: np.ndarray, k: int, clock: str = "wall"
+) -> float:
+    """clock "cpu" counts what this thread computed, whatever else the machine
+    does: for one thread only."""
+    read = time.perf_counter if clock == "wall" else time.thread_time
+    start = read()
+    index.search(queries, k)
+    return read() - start
+
+
+def compare(
+    case: str,
+    contenders: Sequence[Contender],
+    *,
+    queries_at_once: int,
+    threads: int,
+    rounds: int,
+    k: int = 10,
+    parameter: int | None = None,
+    clock: str = "wall",
+) -> list[SpeedRow]:
+    """Time the first `queries_at_once` queries of each contender, in turn."""
+    batches = [one.queries[:queries_at_once] for one in contenders]
+    for one, batch in zip(contenders, batches, strict=True):
+        seconds_of_search(one.index, batch, k)
+    seconds = np.array(
+        [
+            [
+                seconds_of_search(one.index, batch, k, clock)
+                for one, batch in zip(contenders, batches, strict=True)
+            ]
+            for _ in range(rounds)
+        ]
+    )
+    rates = queries_at_once / seconds
+    ratios = seconds[:, :1] / seconds
+    return [
+        SpeedRow(
+            case=case,
+            index=one.name,
+            reference=contenders[0].name,
+            bytes_per_vector=one.bytes_per_vector,
+            parameter=parameter,
+            recall_10_at_10=one.recall,
+            queries_at_once=queries_at_once,
+            threads=threads,
+            rounds=rounds,
+            queries_a_second=float(np.median(rates[:, i])),
+            least=float(rates[:, i].min()),
+            most=float(rates[:, i].max()),
+            ratio=float(np.median(ratios[:, i])),
+            least_ratio=float(ratios[:, i].min()),
+            most_ratio=float(ratios[:, i].max()),
+        )
+        for i, one in enumerate(contenders)
+    ]
+
+
+def describe(row: SpeedRow) -> str:
+    recall = "" if row.recall_10_at_10 is None else f"{row.recall_10_at_10:.3f}"
+    parameter = "" if row.parameter is None else str(row.parameter)
+    return (
+        f"{row.case:8} {row.index:28} {parameter:>4} {row.bytes_per_vector:6.0f} B "
+        f"{recall:>6}  {row.queries_at_once:5} at once {row.threads} thr "
+        f"{row.queries_a_second:10.0f} q/s ({row.least:.0f} to {row.most:.0f})  "
+        f"ratio {row.ratio:5.2f} ({row.least_ratio:.2f} to {row.most_ratio:.2f})"
+    )
+
+
+def write(rows: Sequence[SpeedRow], path: Path) -> None:
+    """All rows as a CSV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(SpeedRow)])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {
+                    name: round(value, 4) if isinstance(value, float) else value
+                    for name, value in asdict(row).items()
+                }
+            )
+
+
+def draw(rows: Sequence[SpeedRow], path: Path) -> None:
+    """Recall against queries a second, one picture for each case with recall."""
+    from matplotlib.figure import Figure
+
+    known = [row for row in rows if row.recall_10_at_10 is not None]
+    kinds = sorted({(row.case, row.queries_at_once, row.threads) for row in known})
+    figure = Figure(figsize=(6 * len(kinds), 5), layout="constrained")
+    for axes, kind in zip(
+        figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True
+    ):
+        part = [r for r in known if (r.case, r.queries_at_once, r.threads) == kind]
+        for name in dict.fromkeys(row.index for row in part):
+            own = [row for row in part if row.index == name]
+            axes.plot(
+                [row.recall_10_at_10 for row in own],
+                [row.queries_a_second for row in own],
+                "o-" if "SDC" in name else "x--",
+                label=f"{name}, {own[0].bytes_per_vector:.0f} bytes",
+            )
+        axes.set_yscale("log")
+        axes.set_xlabel("recall 10@10")
+        axes.set_ylabel("queries a second")
+        axes.set_title(f"{kind[0]}, {kind[1]} at once, {kind[2]} thread(s)")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(fontsize="small")
+    figure.savefig(path, dpi=120)

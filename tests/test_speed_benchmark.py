@@ -1,0 +1,111 @@
+"""The parts of `benchmarks/speed.py`, without its data."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+
+import roofline  # noqa: E402
+import speed_cases  # noqa: E402
+import timing  # noqa: E402
+from embeddings import Embeddings  # noqa: E402
+
+
+class Slow:
+    """Takes as much longer as it is told, by the clock that timing reads."""
+
+    def __init__(self, clock: list[float], seconds: list[float]) -> None:
+        self.clock, self.seconds, self.sizes = clock, seconds, []
+
+    def search(self, queries: np.ndarray, k: int) -> None:
+        self.sizes.append(len(queries))
+        # the first search warms up
+        self.clock[0] += self.seconds[len(self.sizes) - 2] if self.sizes[1:] else 99.0
+
+
+def test_rates_and_ratios(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    queries = np.zeros((100, 4), np.float32)
+    contenders = [
+        timing.Contender("theirs", Slow(clock, [1.0, 2.0, 4.0]), queries, 64),
+        timing.Contender("ours", Slow(clock, [0.5, 0.5, 0.5]), queries, 66, 0.75),
+    ]
+    theirs, ours = timing.compare(
+        "flat", contenders, queries_at_once=10, threads=1, rounds=3
+    )
+    assert contenders[1].index.sizes == [10] * 4
+    assert (theirs.queries_a_second, theirs.least, theirs.most) == (5, 2.5, 10)
+    assert (theirs.ratio, theirs.least_ratio, theirs.most_ratio) == (1, 1, 1)
+    assert (ours.ratio, ours.least_ratio, ours.most_ratio) == (4, 2, 8)
+    assert ours.reference == "theirs" and ours.recall_10_at_10 == 0.75
+    assert "ratio  4.00 (2.00 to 8.00)" in timing.describe(ours)
+
+
+def make_row(index: str, recall: float | None, rate: float) -> timing.SpeedRow:
+    return timing.SpeedRow(
+        "ivf", index, "A", 64, 8, recall, 100, 1, 3, rate, rate, rate, 1, 1, 1
+    )
+
+
+def test_csv_and_plot(tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = [
+        make_row("PQ", 0.7, 100),
+        make_row("SDC2", 0.81234567, 200),
+        make_row("binary", None, 3),
+    ]
+    timing.write(rows, tmp_path / "folder" / "speed.csv")
+    with (tmp_path / "folder" / "speed.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["index"] for row in read] == ["PQ", "SDC2", "binary"]
+    assert read[1]["recall_10_at_10"] == "0.8123"
+    timing.draw(rows, tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_random_index_has_codes_of_one_scale():
+    index = roofline.random_index(3000, 64, 2)
+    assert index.ntotal == 3000
+    decoded = index.reconstruct_n(0, 3000)
+    # a code with planes of its own, and the scale of all
+    assert len(np.unique(decoded, axis=0)) > 2990
+    assert len(np.unique(np.abs(decoded[1:]))) == 2
+
+
+def test_roofline_counts_what_is_read(monkeypatch):
+    assert roofline.read_bandwidth(2, nbytes=2**20, rounds=1) > 0
+    assert roofline.float_multiply_adds(size=64, rounds=1) > 0
+    monkeypatch.setattr(roofline, "read_bandwidth", lambda threads: 1e9)
+    monkeypatch.setattr(roofline, "float_multiply_adds", lambda: 1e9)
+    lines = roofline.report(1, n=2000, rounds=1)
+    assert len(lines) == 5
+    assert "2000 codes of 66 bytes" in lines[1]
+
+
+def test_binary_contenders_hold_the_same_codes():
+    contenders = speed_cases.binary(256, 300)
+    assert [one.index.ntotal for one in contenders] == [300] * 4
+    queries = contenders[0].queries[:3]
+    expected = contenders[0].index.search(queries, 5)[0]
+    np.testing.assert_array_equal(contenders[1].index.search(queries, 5)[0], expected)
+
+
+def test_cases_share_a_network(embeddings):
+    data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
+    cases = speed_cases.Cases(data, "BEBR16x2")
+    first, second = cases.contender("BEBR16x2,SDC2"), cases.contender("BEBR16x2,SDC1")
+    networks = [
+        faiss.downcast_VectorTransform(one.index.chain.at(0)) for one in (first, second)
+    ]
+    x = data.queries[:5]
+    np.testing.assert_array_equal(networks[0].apply(x), networks[1].apply(x))
+    assert 0 < second.recall <= 1 and first.recall > second.recall
+    assert (first.bytes_per_vector, second.bytes_per_vector) == (6, 4)

@@ -15,8 +15,9 @@ from .network import BITS_PER_BYTE
 class IndexCodes:
     """What is left of documents in an index whose centroids they are known to have.
 
-    The encoder is that of ``IndexIVFSDC`` with lists for centroids, which makes the
-    codes of an ``IndexSDC`` without looking for a centroid again.
+    The encoder is that of ``IndexIVFSDC`` with lists for centroids, which chooses the
+    levels of an ``IndexSDC`` without looking for a centroid again. Scales are those of
+    two bytes, next to exact, and centroids have none.
 
     Parameters
     ----------

@@ -199,10 +199,16 @@ def _one_core_workers() -> Iterator[ThreadPoolExecutor]:
 
 
 def cached_embeddings(
-    model: SentenceTransformer, texts: list[str], folder: Path
+    model: SentenceTransformer,
+    texts: list[str],
+    folder: Path,
+    name: str = "docstring-embeddings",
 ) -> np.ndarray:
-    """`embed(model, texts)`, kept in `folder` for as long as neither changes."""
-    file = folder / "docstring-embeddings.npz"
+    """`embed(model, texts)`, kept in `folder` for as long as neither changes.
+
+    name: of the file, one for each model.
+    """
+    file = folder / f"{name}.npz"
     key = hashlib.sha256(
         "\0".join([MODEL_PACKAGE, version(MODEL_PACKAGE), *texts]).encode()
     ).hexdigest()

@@ -52,6 +52,7 @@ from faiss_bebr.tuning import tune
 if TYPE_CHECKING:
     from faiss_bebr.training import RecurrentBinarizer as RecurrentBinarizer
     from faiss_bebr.training import train_binarizer as train_binarizer
+    from faiss_bebr.training import train_compatible as train_compatible
 
 __version__ = "0.1.0"
 
@@ -94,7 +95,7 @@ __all__ = [
 ]
 
 # these need PyTorch, which search does not; so they are not in __all__
-_TRAINING_NAMES = ("RecurrentBinarizer", "train_binarizer")
+_TRAINING_NAMES = ("RecurrentBinarizer", "train_binarizer", "train_compatible")
 
 
 def __getattr__(name: str) -> Any:

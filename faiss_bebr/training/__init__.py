@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .blocks import FoldedBlock, ResidualBlock
+from .compatible import train_compatible
 from .network import RecurrentBinarizer
 from .report import TrainingReport
 from .trainer import train_binarizer
@@ -15,4 +16,5 @@ __all__ = [
     "TrainingReport",
     "read_description",
     "train_binarizer",
+    "train_compatible",
 ]

@@ -47,7 +47,7 @@ def check_size(n: int, name: str, m: int = 0) -> None:
         )
 
 
-def check_columns(sample: np.ndarray, m: int) -> None:
+def check_columns(sample: np.ndarray, m: int, name: str = "x") -> None:
     """Refuse data that cannot fill ``m`` code dimensions.
 
     A column that is constant or a copy of another does no harm by itself, as the
@@ -65,9 +65,9 @@ def check_columns(sample: np.ndarray, m: int) -> None:
         if distinct >= m:
             return
     if not distinct:
-        raise ValueError("x: different vectors expected, all are equal")
+        raise ValueError(f"{name}: different vectors expected, all are equal")
     raise ValueError(
-        f"x: at least {m} columns that tell something expected, for as many code "
+        f"{name}: at least {m} columns that tell something expected, for as many code "
         f"dimensions, got {distinct}: of {d} columns {d - len(varying)} are constant "
         f"and {len(varying) - distinct} are copies of others"
     )

@@ -42,6 +42,8 @@ class HeldOut:
         self.documents = documents
         self.centroids = centroids
         self.nested = nested
+        self.parts: dict[str, float] = {}
+        """What the latest recall is the mean of, where it is one of several."""
         self.k = min(k, len(documents))
         self.truth = search_neighbours(queries, documents, self.k)[1]
 

@@ -200,10 +200,7 @@ class Learner:
     def step(self, embeddings: torch.Tensor) -> LossParts:
         """embeddings: (groups, size, d_in), each group a neighbourhood."""
         parts = self._losses(embeddings)
-        loss = (
-            self.options.nce_weight * parts.nce
-            + self.options.distillation_weight * parts.distillation
-        )
+        loss = self._total(parts)
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
@@ -213,7 +210,7 @@ class Learner:
         if self.scaler.get_scale() >= scale:
             self.schedule.step()
         self._follow()
-        return LossParts(*(part.detach() for part in parts))
+        return type(parts)(*(part.detach() for part in parts))
 
     def state(self) -> LearningState:
         """All that the next step depends on."""
@@ -270,6 +267,16 @@ class Learner:
             if len(batch) > 1:
                 self.net.reconstruct(self.net(batch))
         self.net.eval()
+
+    def _total(self, parts: LossParts) -> torch.Tensor:
+        options = self.options
+        return (
+            options.nce_weight * parts.nce
+            + options.distillation_weight * parts.distillation
+        )
+
+    def _trained_query_map(self) -> list[nn.Parameter]:
+        return [self.query_weight, self.query_offset]
 
     def _losses(self, embeddings: torch.Tensor) -> LossParts:
         options = self.options
@@ -344,7 +351,7 @@ class Learner:
             skip_scale = float(block.skip.weight.square().mean().sqrt()) or 1.0
             for parameter in block.parameters():
                 add(parameter, skip_scale)
-        for parameter in (self.query_weight, self.query_offset):
+        for parameter in self._trained_query_map():
             add(parameter, 1.0)
         return groups
 

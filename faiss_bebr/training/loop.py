@@ -152,7 +152,9 @@ class Loop:
             self.best_state = copy.deepcopy(self.net.state_dict())
             self.report.best_recall, self.stale = recall, 0
         means = {name: _mean(values) for name, values in self.losses.items()}
-        self.report.history.append({"step": self._step(), "recall": recall, **means})
+        self.report.history.append(
+            {"step": self._step(), "recall": recall, **self.held_out.parts, **means}
+        )
         self.losses = {}
         self.watch.evaluation(self._step(), recall)
         self._write()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,15 @@ def check_least(**values: tuple[int, int]) -> dict[str, int]:
         if integer(name, value) < least:
             raise ValueError(f"{name}: at least {least} expected, got {value}")
     return {name: int(value) for name, (value, _) in values.items()}
+
+
+def check_defaults(
+    defaults: Mapping[str, Any], given: Mapping[str, Any], where: str
+) -> None:
+    """Refuse arguments that would not be used."""
+    for name, default in defaults.items():
+        if given[name] is not default and given[name] != default:
+            raise ValueError(f"{name}: only expected {where}, got {given[name]!r}")
 
 
 def plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:

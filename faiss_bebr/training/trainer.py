@@ -14,22 +14,18 @@ from typing import Any
 import torch
 
 from . import document_trainer, plane_trainer
-from .checkpoint import Checkpoint
 from .learner import LearningOptions
 from .network import RecurrentBinarizer
 from .options import (
+    check_defaults,
     check_least,
     check_surrogate,
-    choose_device,
-    choose_precision,
     hidden_widths,
     integer,
-    plain,
     plane_widths,
 )
-from .run import Run
+from .run import make_run
 from .score_training import ScoreOptions
-from .watch import import_tensorboard
 
 # Arguments, with their defaults, that have a meaning for one kind of code only.
 DOCUMENT_CODE_ONLY: dict[str, Any] = {
@@ -56,17 +52,8 @@ PLANES_ONLY: dict[str, Any] = {
     "nested": False,
     "surrogate": "straight_through",
 }
-# Arguments that the result does not depend on, or that a fingerprint stands for.
-NO_SETTINGS = {
-    "x",
-    "queries",
-    "pairs",
-    "progress",
-    "device",
-    "checkpoint",
-    "checkpoint_steps",
-    "log_dir",
-}
+# What a fingerprint stands for in checkpoints.
+DATA = {"x", "queries", "pairs"}
 
 
 def train_binarizer(
@@ -251,7 +238,7 @@ def train_binarizer(
     if max_train_points is None:
         given["max_train_points"] = kind.DEFAULT_TRAIN_POINTS
     if m is None:
-        _check_defaults(PLANES_ONLY, given, "together with m")
+        check_defaults(PLANES_ONLY, given, "together with m")
         request = document_trainer.check_request(
             code_size=code_size,
             document_plane_widths=document_plane_widths,
@@ -259,11 +246,11 @@ def train_binarizer(
             coarse=coarse,
         )
         score_options = ScoreOptions(learning_rate=learning_rate)
-        run = _make_run(given, precision="float32")
+        run = make_run(given, "float32", DATA)
         return document_trainer.train_document_code(
             x, queries, request, score_options, run
         )
-    _check_defaults(DOCUMENT_CODE_ONLY, given, "without m")
+    check_defaults(DOCUMENT_CODE_ONLY, given, "without m")
     widths = plane_widths(m, nbits)
     depth = len(widths) if document_nbits is None else document_nbits
     depth = given["document_nbits"] = integer("document_nbits", depth)
@@ -289,47 +276,5 @@ def train_binarizer(
         distillation_weight=distillation_weight,
         nested=bool(nested),
     )
-    run = _make_run(given, precision)
+    run = make_run(given, precision, DATA)
     return plane_trainer.train_planes(x, pairs, planes, options, run)
-
-
-def _make_run(given: dict[str, Any], precision: str | None) -> Run:
-    """given: the arguments, defaults filled in. The settings of a checkpoint that is
-    there are compared here, the last thing before data are read."""
-    least = {
-        "epochs": 0,
-        "patience": 1,
-        "rotation_rounds": 0,
-        "held_out_queries": 1,
-        "max_train_points": 1,
-        "seed": 0,
-        "checkpoint_steps": 0,
-    }
-    counts = check_least(**{name: (given[name], low) for name, low in least.items()})
-    device = choose_device(given["device"])
-    precision = choose_precision(precision, device)
-    settings = {
-        name: plain(value) for name, value in given.items() if name not in NO_SETTINGS
-    }
-    settings["precision"] = precision
-    if given["log_dir"] is not None:
-        import_tensorboard()
-    path = given["checkpoint"]
-    return Run(
-        settings=settings,
-        device=device,
-        precision=precision,
-        progress=given["progress"],
-        log_dir=given["log_dir"],
-        checkpoint=None if path is None else Checkpoint(path, settings),
-        **counts,
-    )
-
-
-def _check_defaults(
-    defaults: dict[str, Any], given: dict[str, Any], where: str
-) -> None:
-    """Refuse arguments that would not be used."""
-    for name, default in defaults.items():
-        if given[name] is not default and given[name] != default:
-            raise ValueError(f"{name}: only expected {where}, got {given[name]!r}")

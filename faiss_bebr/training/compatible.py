@@ -1,0 +1,164 @@
+"""``train_compatible``: a binarizer for new embeddings, for an index of old ones.
+
+Here are its arguments; ``compatible_trainer`` does the work.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import torch
+
+from . import document_trainer, plane_trainer
+from .compatible_data import OldGeneration, as_transform
+from .compatible_trainer import Upgrade, train_compatible_network
+from .learner import LearningOptions
+from .network import RecurrentBinarizer
+from .options import check_defaults, check_least, check_surrogate
+from .run import make_run
+from .trainer import PLANES_ONLY
+
+# A rotation towards old codes is further from its best than a start of its own is, so
+# with planes there are more steps than in train_binarizer, and longer ones.
+PLANE_EPOCHS, BUDGET_EPOCHS = 6, 2
+DEFAULT_LEARNING_RATE = 2e-3
+# What a fingerprint stands for in checkpoints.
+DATA = {"x_new", "old_binarizer", "x_old", "queries"}
+
+
+def train_compatible(
+    x_new: Any,
+    old_binarizer: Any,
+    x_old: Any,
+    *,
+    queries: Any = None,
+    old_weight: float = 0.5,
+    nested: bool = False,
+    surrogate: str = "straight_through",
+    hidden: int = 0,
+    epochs: int | None = None,
+    batch_size: int = 1024,
+    learning_rate: float | None = None,
+    temperature: float = 0.07,
+    queue_size: int = 4096,
+    momentum: float = 0.99,
+    hard_negatives: int = 48,
+    nce_weight: float = 0.02,
+    distillation_weight: float = 1.0,
+    rotation_rounds: int = 30,
+    held_out_queries: int = 1000,
+    patience: int = 3,
+    max_train_points: int | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+    device: str | torch.device | None = None,
+    precision: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_steps: int = 100,
+    log_dir: str | os.PathLike[str] | None = None,
+) -> RecurrentBinarizer:
+    """Train a binarizer for a new embedding model, whose codes go with the old ones.
+
+    An index that was made for ``old_binarizer`` stays as it is, with its query map,
+    scales, range and centroids. From the day of the change it is searched with new
+    queries through the new binarizer. Its documents are re-coded in any order, each
+    removed and added again through the new binarizer; both generations are found side
+    by side until then.
+
+    The new network has the old one's plane widths, document's code and query map. Its
+    start is a rotation of the new embeddings towards the old codes of the same items.
+    Then come gradient steps on the losses of ``train_binarizer`` among new codes, and
+    the same of new queries among documents of both generations, the old network
+    frozen. What is kept is best in held-out recall: of new queries, against exact
+    search in the new space, the mean over documents that are all old, half of them
+    re-coded, and all. ``.report.history`` has these three, from step 0 on, which is
+    the start.
+
+    Arguments that are not listed are those of ``train_binarizer``, for the old
+    binarizer's kind of code: of planes where an index stores the first of them, else of
+    a budget. The result is deterministic, interrupted and resumed as there.
+
+    Parameters
+    ----------
+    x_new, x_old : (n, d_new), (n, d_old) real numbers
+        Embeddings of the same items by the new and by the old model, row for row, from
+        any source that ``train_binarizer`` takes. The dimensions may differ. With fewer
+        new dimensions than the code has, some of the old code is not reached.
+    old_binarizer : RecurrentBinarizer or BinarizerTransform
+        What the index was made with; it is not changed.
+    queries : (nq, d_new) real numbers, optional
+        New embeddings of queries as they will be asked, for codes of a budget.
+    old_weight : float
+        Of the losses on old documents beside those on new ones; 0 leaves the start
+        alone to bring the generations together.
+    epochs : int, optional
+        As in ``train_binarizer``; by default 6 with planes, else 2.
+    learning_rate : float, optional
+        As in ``train_binarizer``; by default 2e-3.
+
+    Returns
+    -------
+    RecurrentBinarizer
+        In evaluation mode on the CPU, with a ``TrainingReport`` as ``.report``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``train_binarizer``, before training begins; also of an old binarizer that is
+        none, not trained, or not for ``x_old``, of different numbers of rows, and of
+        fewer rows than the old index has centroids.
+    ImportError
+        As ``train_binarizer``.
+    """
+    given = dict(locals())
+    old = OldGeneration(as_transform(old_binarizer))
+    kind = plane_trainer if old.is_plain else document_trainer
+    if epochs is None:
+        given["epochs"] = PLANE_EPOCHS if old.is_plain else BUDGET_EPOCHS
+    if learning_rate is None:
+        learning_rate = given["learning_rate"] = DEFAULT_LEARNING_RATE
+    if max_train_points is None:
+        given["max_train_points"] = kind.DEFAULT_TRAIN_POINTS
+    if not 0 <= old_weight < math.inf:
+        raise ValueError(f"old_weight: 0 or more expected, got {old_weight}")
+    if old.is_plain:
+        if queries is not None:
+            raise ValueError(
+                "queries: only expected where an index learns the code of documents, "
+                "as of a budget; old_binarizer has the code of its first planes"
+            )
+        options = LearningOptions(
+            learning_rate=learning_rate,
+            temperature=temperature,
+            **check_least(
+                queue_size=(queue_size, 1), hard_negatives=(hard_negatives, 1)
+            ),
+            momentum=momentum,
+            nce_weight=nce_weight,
+            distillation_weight=distillation_weight,
+            nested=bool(nested),
+        )
+    else:
+        names = [name for name in PLANES_ONLY if name in given]
+        defaults = {name: PLANES_ONLY[name] for name in names}
+        defaults.update(hidden=0, rotation_rounds=30)
+        check_defaults(
+            defaults, given, "where documents are the first planes of the old code"
+        )
+        precision = "float32"
+        options = None
+        if not 0 < learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate: a positive number expected, got {learning_rate}"
+            )
+    upgrade = Upgrade(
+        surrogate=check_surrogate(surrogate),
+        old_weight=float(old_weight),
+        learning_rate=learning_rate,
+        options=options,
+        **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
+    )
+    run = make_run(given, precision, DATA)
+    return train_compatible_network(x_new, old, x_old, queries, upgrade, run)

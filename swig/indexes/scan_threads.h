@@ -15,6 +15,16 @@ namespace faiss_bebr {
 /// block is then unpacked once and not once a thread
 constexpr size_t kMinQueriesPerThread = 32;
 
+/// whether this is the first thread of all parallel regions around
+inline bool is_calling_thread() {
+    for (int level = 1; level <= omp_get_level(); level++) {
+        if (omp_get_ancestor_thread_num(level) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// Stops all threads of a scan when the user wants it.
 struct ScanInterrupt {
     std::atomic<bool> happened{false};
@@ -30,7 +40,7 @@ struct ScanInterrupt {
         const bool is_due = ntiles / period != (ntiles + n) / period;
         ntiles += n;
         // only the thread that called may look: Python delivers signals to it
-        if (omp_get_thread_num() == 0 && is_due &&
+        if (is_due && is_calling_thread() &&
             faiss::InterruptCallback::is_interrupted()) {
             happened = true;
         }

@@ -11,20 +11,23 @@ namespace faiss_bebr {
 
 namespace {
 
-/// N codes, at most 4; has_squares: add level^2, of levels below 128
-template <int N, bool has_squares>
+/** N codes, at most 4, of NP planes.
+ * @param has_squares  add level^2, of levels below 128
+ */
+template <int N, int NP, bool has_squares>
 inline void code_dots_tile(
         const PlanesView& planes,
         const int8_t* query,
         const uint8_t* const* codes,
         int32_t* dots) {
-    __m512i sums[4];
-    for (__m512i& sum : sums) {
-        sum = _mm512_setzero_si512();
+    __m512i sums[N];
+#pragma GCC unroll 4
+    for (int k = 0; k < N; k++) {
+        sums[k] = _mm512_setzero_si512();
     }
     for (int i = 0; i < planes.dim; i += 64) {
         __m512i rows[N];
-        load_levels_u8x64<N>(planes, codes, i, rows);
+        load_levels_u8x64<N, NP>(planes, codes, i, rows);
         const __m512i dims = load_u8x64(query, i, planes.dim);
 #pragma GCC unroll 4
         for (int k = 0; k < N; k++) {
@@ -34,13 +37,19 @@ inline void code_dots_tile(
             }
         }
     }
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i all[4] = {
+            sums[0],
+            N > 1 ? sums[N > 1 ? 1 : 0] : zero,
+            N > 2 ? sums[N > 2 ? 2 : 0] : zero,
+            N > 3 ? sums[N > 3 ? 3 : 0] : zero};
     int32_t totals[4];
-    sum_lanes_i32x16(sums, totals);
+    sum_lanes_i32x16(all, totals);
     std::memcpy(dots, totals, N * sizeof(int32_t));
 }
 
-template <bool has_squares>
-inline void code_dots_all(
+template <int NP, bool has_squares>
+void code_dots_of(
         const PlanesView& planes,
         const int8_t* query,
         const uint8_t* const* codes,
@@ -50,10 +59,32 @@ inline void code_dots_all(
     size_t k = 0;
     for (; k + 4 <= n; k += 4) {
         prefetch_codes(codes, k, n, nbytes);
-        code_dots_tile<4, has_squares>(planes, query, codes + k, dots + k);
+        code_dots_tile<4, NP, has_squares>(planes, query, codes + k, dots + k);
     }
     for (; k < n; k++) {
-        code_dots_tile<1, has_squares>(planes, query, codes + k, dots + k);
+        code_dots_tile<1, NP, has_squares>(planes, query, codes + k, dots + k);
+    }
+}
+
+template <bool has_squares>
+inline void code_dots_all(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    // numbers of planes that are known, so that loops over them are unrolled
+    switch (planes.nplanes) {
+        case 1:
+            return code_dots_of<1, has_squares>(planes, query, codes, n, dots);
+        case 2:
+            return code_dots_of<2, has_squares>(planes, query, codes, n, dots);
+        case 3:
+            return code_dots_of<3, has_squares>(planes, query, codes, n, dots);
+        case 4:
+            return code_dots_of<4, has_squares>(planes, query, codes, n, dots);
+        default:
+            return code_dots_of<0, has_squares>(planes, query, codes, n, dots);
     }
 }
 

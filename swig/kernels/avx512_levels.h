@@ -75,23 +75,25 @@ inline uint64_t mask_of_first(int n) {
 
 /** Levels of the dimensions i .. i + 63 of N codes; dimensions past the last
  * one have no bits.
+ * @param NP  number of planes; 0: that of `planes`
  */
-template <int N>
+template <int N, int NP = 0>
 inline void load_levels_u8x64(
         const PlanesView& planes,
         const uint8_t* const* codes,
         int i,
         __m512i* rows) {
+    const int nplanes = NP > 0 ? NP : planes.nplanes;
     __m512i levels[N];
 #pragma GCC unroll 4
     for (int k = 0; k < N; k++) {
         levels[k] = _mm512_setzero_si512();
     }
-    for (int t = 0; t < planes.nplanes && planes.plane_widths[t] > i; t++) {
+    for (int t = 0; t < nplanes && planes.plane_widths[t] > i; t++) {
         const int bytes = (planes.plane_widths[t] - i) / 8;
         const size_t offset = planes.plane_offsets[t] + i / 8;
-        const __m512i weight = _mm512_set1_epi8(
-                static_cast<char>(1 << (planes.nplanes - 1 - t)));
+        const __m512i weight =
+                _mm512_set1_epi8(static_cast<char>(1 << (nplanes - 1 - t)));
         // apart, as whole words are read by one instruction
         if (bytes >= 8) {
 #pragma GCC unroll 4
@@ -102,15 +104,15 @@ inline void load_levels_u8x64(
                         levels[k],
                         weight);
             }
-            continue;
-        }
+        } else {
 #pragma GCC unroll 4
-        for (int k = 0; k < N; k++) {
-            levels[k] = _mm512_mask_add_epi8(
-                    levels[k],
-                    load_mask64(codes[k] + offset, bytes),
-                    levels[k],
-                    weight);
+            for (int k = 0; k < N; k++) {
+                levels[k] = _mm512_mask_add_epi8(
+                        levels[k],
+                        load_mask64(codes[k] + offset, bytes),
+                        levels[k],
+                        weight);
+            }
         }
     }
 #pragma GCC unroll 4

@@ -23,8 +23,9 @@ from trained import search_codes
 from faiss_bebr.training import train_binarizer
 
 K = 10
-# 66 and 68 bytes of a document, with all that belongs to its code
+# 66, 66 and 68 bytes of a document, with all that belongs to its code
 RECURRENT: dict[str, Any] = {"m": 256, "nbits": 6, "document_nbits": 2}
+SYMMETRIC: dict[str, Any] = {"m": 256, "nbits": 2}
 BUDGET: dict[str, Any] = {"code_size": 68}
 ROWS: dict[str, dict[str, Any]] = {
     "start": {**RECURRENT, "epochs": 0},
@@ -33,8 +34,12 @@ ROWS: dict[str, dict[str, Any]] = {
     "both": RECURRENT,
     "both, tanh": {**RECURRENT, "surrogate": "tanh"},
     "both, sine": {**RECURRENT, "surrogate": "sine"},
-    "both, MLP": {**RECURRENT, "hidden": 256},
+    "both, MLP": {**RECURRENT, "hidden": 512},
     "both, nested": {**RECURRENT, "nested": True},
+    "symmetric: start": {**SYMMETRIC, "hidden": 0, "epochs": 0},
+    "symmetric: both": {**SYMMETRIC, "hidden": 0},
+    "symmetric: start, MLP": {**SYMMETRIC, "hidden": 512, "epochs": 0},
+    "symmetric: both, MLP": {**SYMMETRIC, "hidden": 512},
     "budget: start": {**BUDGET, "epochs": 0},
     "budget: score error": BUDGET,
     "budget without centroids: start": {**BUDGET, "coarse": False, "epochs": 0},

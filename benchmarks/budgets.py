@@ -6,6 +6,7 @@ search (recall 10@10), on the queries for choosing and on the reported ones.
 
     python benchmarks/budgets.py 36 52 68 100 132 196
     python benchmarks/budgets.py --queries 68    # with the queries for choosing given
+    python benchmarks/budgets.py --documents 40000    # a random part of the data set
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--queries", action="store_true")
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--documents", type=int)
     arguments = parser.parse_args()
 
     data = wordnet.load()
-    flat = faiss.IndexFlatIP(data.documents.shape[1])
-    flat.add(data.documents)
+    chosen = np.random.default_rng(0).permutation(len(data.documents))
+    documents = data.documents[chosen[: arguments.documents]]
+    flat = faiss.IndexFlatIP(documents.shape[1])
+    flat.add(documents)
     exact = flat.search(data.queries, K)[1]
     given = data.queries[: len(data.queries) // 2] if arguments.queries else None
     print("bytes epochs held-out choosing reported train s  planes", flush=True)
@@ -53,12 +57,10 @@ def main() -> None:
         for epochs in sorted({0, arguments.epochs}):
             began = time.process_time()
             net = train_binarizer(
-                data.documents, code_size=size, queries=given, epochs=epochs
+                documents, code_size=size, queries=given, epochs=epochs
             )
             seconds = time.process_time() - began
-            code_size, choosing, reported = measure(
-                net, data.documents, data.queries, exact
-            )
+            code_size, choosing, reported = measure(net, documents, data.queries, exact)
             planes = "-".join(map(str, net.document_plane_widths))
             print(
                 f"{code_size:5} {epochs:6} {net.report.best_recall:8.4f} "

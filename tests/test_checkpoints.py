@@ -124,6 +124,26 @@ class TestResume:
         assert_same_result(again, expected)
         assert os.listdir(tmp_path) == ["checkpoint"]
 
+    @pytest.mark.parametrize("steps", [7, 18])
+    def test_several_widths(
+        self, embeddings, tmp_path, monkeypatch, uninterrupted, steps
+    ):
+        """Stopped in the first one's training, and in the second's."""
+        arguments = {**PLANES, "hidden": [0, 8]}
+        if "several" not in uninterrupted:
+            uninterrupted["several"] = train_binarizer(embeddings, **arguments)
+        arguments["checkpoint"] = tmp_path / "checkpoint"
+        with monkeypatch.context() as patch:
+            count_steps(patch, steps)
+            with pytest.raises(Stopped):
+                train_binarizer(embeddings, **arguments)
+        with monkeypatch.context() as patch:
+            taken = count_steps(patch)
+            found = train_binarizer(embeddings, **arguments)
+        assert len(taken) == 30 - steps // 5 * 5
+        assert_same_result(found, uninterrupted["several"])
+        assert sorted(os.listdir(tmp_path)) == ["checkpoint", "checkpoint.hidden8"]
+
     def test_start_is_not_made_again(self, embeddings, stopped, monkeypatch):
         def unreachable(*_args, **_kwargs):
             raise AssertionError("the start was made again")

@@ -12,7 +12,7 @@ from networks import D_IN, random_network  # noqa: E402
 
 import faiss_bebr  # noqa: E402
 from faiss_bebr.training import RecurrentBinarizer  # noqa: E402
-from faiss_bebr.training.network import SURROGATES, binary_sign  # noqa: E402
+from faiss_bebr.training.blocks import SURROGATES, binary_sign  # noqa: E402
 from faiss_bebr.training.start import (  # noqa: E402
     LinearStart,
     fit_linear_start,
@@ -237,6 +237,32 @@ class TestStart:
             return np.einsum("ni,ij,nj->", error, start.covariance, error)
 
         assert seen(0.1) < 0.99 * seen(0.0)
+
+    def test_hidden_layers_foresee_signs(self, embeddings):
+        """The errors that feedback is of are those after the plane itself, as far as
+        its signs are certain; more feedback is stable then."""
+        start = self.fit(embeddings, [16] * 2, 2)
+        centred = (embeddings - start.mean) @ start.projection.T
+        coupling = start._coupling(start.unit)
+
+        def seen(hidden, feedback):
+            net = RecurrentBinarizer(D_IN, [16] * 2, hidden=hidden)
+            start.apply(net, feedback=feedback, document_nbits=2)
+            codes = net.encode(embeddings)
+            error = codes * start.unit - centred
+            return np.einsum("ni,ij,nj->", error, start.covariance, error), codes
+
+        losses = {feedback: seen(32, feedback)[0] for feedback in (0.0, 0.15, 0.3)}
+        assert losses[0.0] == pytest.approx(seen(0, 0.0)[0], rel=1e-4)
+        assert losses[0.15] < 0.97 * losses[0.0]
+        assert min(losses.values()) < min(seen(0, f)[0] for f in (0.05, 0.1, 0.15))
+        # Numpy's own, of the same signs.
+        u = centred / start.unit
+        left = u - np.where(u >= 0, 1, -1)
+        after = left - np.clip(4 * left, -1, 1) / 2
+        signs = np.where(left + 0.3 * after @ coupling.T >= 0, 1, -1)
+        expected = np.where(u >= 0, 1, -1) + signs / 2
+        assert np.mean(seen(32, 0.3)[1] != expected) < 1e-3
 
     def test_query_map_restores_the_uncentred_query(self, embeddings):
         start = self.fit(embeddings, [D_IN] * 8, 8)

@@ -119,6 +119,54 @@ class TestTrain:
         train_binarizer(embeddings, 16, 2, hidden=8, **self.SMALL)
         assert states[-1] > 0
 
+    def test_best_of_several_widths(self, embeddings):
+        settings = {**self.SMALL, "learning_rate": 1e-2}
+        single = [
+            train_binarizer(embeddings, 16, 2, hidden=hidden, **settings)
+            for hidden in (0, 16)
+        ]
+        recalls = [net.report.best_recall for net in single]
+        assert single[0].report.start_recall == single[1].report.start_recall
+        expected = single[int(np.argmax(recalls))]
+        for order in ((0, 16), [16, 0]):
+            net = train_binarizer(embeddings, 16, 2, hidden=order, **settings)
+            assert net.report.best_recall == max(recalls)
+            if recalls[0] != recalls[1]:
+                assert net.hidden == expected.hidden
+                np.testing.assert_array_equal(
+                    net.encode(embeddings), expected.encode(embeddings)
+                )
+
+    def test_hidden_layers_are_tried_where_queries_are_shallow(
+        self, embeddings, monkeypatch
+    ):
+        tried = []
+
+        def recorded(*args, **kwargs):
+            learner = Learner(*args, **kwargs)
+            tried.append(learner.net.hidden)
+            return learner
+
+        monkeypatch.setattr(trainer_module, "Learner", recorded)
+        for nbits, document_nbits in ((2, None), (1, None), (3, 2)):
+            train_binarizer(
+                embeddings, 16, nbits, document_nbits=document_nbits, **self.SMALL
+            )
+        assert tried == [0, 32, 0, 0]
+
+    def test_interrupt_leaves_further_widths_out(self, embeddings, monkeypatch):
+        step, calls = Learner.step, []
+
+        def interrupted(learner, batch):
+            calls.append(learner.net.hidden)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return step(learner, batch)
+
+        monkeypatch.setattr(Learner, "step", interrupted)
+        net = train_binarizer(embeddings, 16, 2, hidden=(8, 0), **self.SMALL)
+        assert net.report.interrupted and calls == [8, 8, 8]
+
     def test_interrupt_keeps_the_best(self, embeddings, monkeypatch):
         calls = []
         step = Learner.step
@@ -130,10 +178,11 @@ class TestTrain:
             return step(learner, batch)
 
         monkeypatch.setattr(Learner, "step", interrupted)
-        net = train_binarizer(embeddings, 16, 3, **self.SMALL)
+        settings = {**self.SMALL, "hidden": 0}
+        net = train_binarizer(embeddings, 16, 3, **settings)
         assert net.report.interrupted
         assert len(calls) == 3
-        start = train_binarizer(embeddings, 16, 3, **{**self.SMALL, "epochs": 0})
+        start = train_binarizer(embeddings, 16, 3, **{**settings, "epochs": 0})
         np.testing.assert_array_equal(net.encode(embeddings), start.encode(embeddings))
 
     def test_early_stop(self, embeddings):
@@ -199,6 +248,9 @@ class TestTrain:
             ({"nce_weight": -1.0}, ValueError, "nce_weight"),
             ({"patience": 0}, ValueError, "patience"),
             ({"hidden": -1}, ValueError, "hidden"),
+            ({"hidden": (0, -1)}, ValueError, "hidden"),
+            ({"hidden": (8, 8)}, ValueError, "hidden: different widths.*8, 8"),
+            ({"hidden": ()}, ValueError, "hidden: different widths"),
             ({"max_train_points": 10}, ValueError, "max_train_points"),
             ({"m": 64.0}, TypeError, "m: an integer"),
             ({"m": "64"}, TypeError, "m: an integer"),

@@ -18,7 +18,13 @@ from faiss_bebr.training.learner import Learner, LearningOptions  # noqa: E402
 from faiss_bebr.training.losses import document_vectors  # noqa: E402
 from faiss_bebr.training.objectives import documents_at, list_depths  # noqa: E402
 
-SMALL = {"epochs": 1, "batch_size": 256, "rotation_rounds": 3, "seed": 3}
+SMALL = {
+    "hidden": 0,
+    "epochs": 1,
+    "batch_size": 256,
+    "rotation_rounds": 3,
+    "seed": 3,
+}
 OPTIONS = {
     "learning_rate": 1e-3,
     "temperature": 0.07,

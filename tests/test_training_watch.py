@@ -12,7 +12,14 @@ torch = pytest.importorskip("torch")
 from faiss_bebr.training import train_binarizer  # noqa: E402
 
 # 5 steps an epoch
-SMALL = {"m": 16, "nbits": 3, "epochs": 2, "batch_size": 256, "rotation_rounds": 2}
+SMALL = {
+    "m": 16,
+    "nbits": 3,
+    "hidden": 0,
+    "epochs": 2,
+    "batch_size": 256,
+    "rotation_rounds": 2,
+}
 
 
 class TestBar:

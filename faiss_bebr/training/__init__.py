@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .blocks import FoldedBlock, ResidualBlock
 from .compatible import train_compatible
-from .network import FoldedBlock, RecurrentBinarizer, ResidualBlock
+from .network import RecurrentBinarizer
 from .report import TrainingReport
 from .trainer import train_binarizer
 from .weights import read_description

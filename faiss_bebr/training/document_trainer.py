@@ -53,9 +53,9 @@ HELD_OUT_K = 10
 # 4096 centroids with 32 points each.
 DEFAULT_TRAIN_POINTS = 131_072
 ROTATION_POINTS = 20_000
-MAX_ANCHORS = 8_000
+MAX_ANCHORS = 4_000
 MAX_QUERIES = 50_000
-DEFAULT_LEARNING_RATE = 2e-3
+DEFAULT_LEARNING_RATE = 1.0
 
 # Of the numbers and the tensors in a checkpoint that say what the start was.
 START_NAMES = (
@@ -147,10 +147,10 @@ def train_document_code(
     ncentroids = _resolve_ncentroids(request, len(rows))
     _check_sample(rows, request, ncentroids)
     warn_of_lengths(rows)
-    anchors = None
     if queries is None:
         count = min(run.held_out_queries, len(rows) // 10)
         held_out, rows = np.split(rows, [count])
+        anchors = rows
     else:
         drawn = draw_sample(queries, MAX_QUERIES, rng, "queries")
         if drawn.rows.shape[1] != d_in:
@@ -198,7 +198,7 @@ def train_document_code(
                 net,
                 linear,
                 residuals,
-                rows[-MAX_ANCHORS:] if anchors is None else anchors[:MAX_ANCHORS],
+                anchors[:MAX_ANCHORS],
                 options,
                 epochs=run.epochs,
                 seed=run.seed,

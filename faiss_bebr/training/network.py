@@ -14,10 +14,9 @@ quantizer only without it.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +25,8 @@ from torch.nn import functional
 
 from faiss_bebr.swigfaiss_bebr import PlaneLayout
 
+from .blocks import ResidualBlock, as_array, binary_sign
+
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
 
@@ -33,68 +34,6 @@ if TYPE_CHECKING:
 
 MAX_NBITS = PlaneLayout.max_nbits
 BITS_PER_BYTE = 8
-
-
-class FoldedBlock(NamedTuple):
-    """A block as plain float32 arrays, row-major, BatchNorm folded in.
-
-    ``y = skip_weight x + skip_bias + output_weight h`` with
-    ``h = relu(hidden_weight x + hidden_bias)``
-    """
-
-    skip_weight: np.ndarray
-    """(d_out, d_in)"""
-    skip_bias: np.ndarray
-    """(d_out,)"""
-    hidden_weight: np.ndarray
-    """(hidden, d_in); no rows when the block is linear"""
-    hidden_bias: np.ndarray
-    """(hidden,)"""
-    output_weight: np.ndarray
-    """(d_out, hidden)"""
-
-
-def _straight_through_slope(x: torch.Tensor) -> torch.Tensor:
-    return (x.abs() <= 1).to(x.dtype)
-
-
-def _tanh_slope(x: torch.Tensor) -> torch.Tensor:
-    return 1 - torch.tanh(x).square()
-
-
-def _sine_slope(x: torch.Tensor) -> torch.Tensor:
-    """Of sin(pi x / 2), whose first quarter periods rise from -1 to 1 as the sign."""
-    return torch.cos(x.clamp(-1, 1) * (math.pi / 2)) * (math.pi / 2)
-
-
-# What a sign's gradient is taken for.
-SURROGATES = {
-    "straight_through": _straight_through_slope,
-    "tanh": _tanh_slope,
-    "sine": _sine_slope,
-}
-
-
-class _Sign(torch.autograd.Function):
-    """sign(x) with sign(0) = +1, and the slope of a surrogate."""
-
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, surrogate: str) -> torch.Tensor:
-        ctx.save_for_backward(x)
-        ctx.surrogate = surrogate
-        one = torch.ones((), dtype=x.dtype, device=x.device)
-        return torch.where(x >= 0, one, -one)
-
-    @staticmethod
-    def backward(ctx, grad: torch.Tensor):
-        (x,) = ctx.saved_tensors
-        return grad * SURROGATES[ctx.surrogate](x), None
-
-
-def binary_sign(x: torch.Tensor, surrogate: str = "straight_through") -> torch.Tensor:
-    """The sign of ``x`` (+1 at 0), differentiable by a surrogate of ``SURROGATES``; the
-    straight-through one passes the gradient on where ``|x| <= 1``."""
-    return _Sign.apply(x, surrogate)
 
 
 def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
@@ -120,68 +59,6 @@ def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
     if any(a < b for a, b in zip(widths, widths[1:], strict=False)):
         raise ValueError(f"plane_widths: planes may not widen, got {list(widths)}")
     return widths
-
-
-class ResidualBlock(nn.Module):
-    """``skip(x) + output(relu(norm(hidden(x))))``; with ``hidden = 0`` only the skip.
-
-    The skip is a Linear, not the identity as in the paper's figure 3, since input
-    and output differ in dimension. The output Linear has no bias: the skip's serves.
-    """
-
-    def __init__(self, d_in: int, d_out: int, hidden: int = 0) -> None:
-        super().__init__()
-        self.skip = nn.Linear(d_in, d_out)
-        self.hidden_width = hidden
-        if hidden:
-            self.hidden = nn.Linear(d_in, hidden)
-            self.norm = nn.BatchNorm1d(hidden)
-            self.output = nn.Linear(hidden, d_out, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x: (n, d_in) -> (n, d_out)."""
-        y = self.skip(x)
-        if self.hidden_width:
-            y = y + self.output(torch.relu(self.norm(self.hidden(x))))
-        return y
-
-    @torch.no_grad()
-    def set_skip(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        """Make the block the affine map ``weight x + bias``: the skip is set, and the
-        hidden part's output is zeroed (its gradient is not: it can still learn).
-
-        weight: (d_out, d_in), bias: (d_out,).
-        """
-        self.skip.weight.copy_(weight)
-        self.skip.bias.copy_(bias)
-        if self.hidden_width:
-            self.output.weight.zero_()
-
-    @torch.no_grad()
-    def folded(self) -> FoldedBlock:
-        """The block's evaluation mode (BatchNorm's running statistics) as arrays."""
-        skip_weight, skip_bias = self.skip.weight, self.skip.bias
-        d_out, d_in = skip_weight.shape
-        if not self.hidden_width:
-            return FoldedBlock(
-                _as_array(skip_weight),
-                _as_array(skip_bias),
-                np.zeros((0, d_in), dtype=np.float32),
-                np.zeros(0, dtype=np.float32),
-                np.zeros((d_out, 0), dtype=np.float32),
-            )
-        # In float64, so that folding itself adds no error to the float32 result.
-        norm = self.norm
-        assert norm.running_mean is not None and norm.running_var is not None
-        factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-        centred_bias = self.hidden.bias.double() - norm.running_mean.double()
-        return FoldedBlock(
-            _as_array(skip_weight),
-            _as_array(skip_bias),
-            _as_array(self.hidden.weight.double() * factor[:, None]),
-            _as_array(centred_bias * factor + norm.bias.double()),
-            _as_array(self.output.weight),
-        )
 
 
 class RecurrentBinarizer(nn.Module):
@@ -418,7 +295,7 @@ class RecurrentBinarizer(nn.Module):
         for t, (binarization, reconstruction) in enumerate(self.blocks()):
             target.set_binarization_block(t, *binarization.folded())
             target.set_reconstruction_block(t, *reconstruction.folded())
-        target.set_query_map(_as_array(self.query_weight), _as_array(self.query_offset))
+        target.set_query_map(as_array(self.query_weight), as_array(self.query_offset))
         target.set_document_code(list(self.document_plane_widths), self.ncentroids)
         target.is_trained = True
 
@@ -429,8 +306,3 @@ class RecurrentBinarizer(nn.Module):
                 f"nbits: a depth of 1 to {self.nbits} planes expected, got {nbits}"
             )
         return depth
-
-
-def _as_array(tensor: torch.Tensor) -> np.ndarray:
-    # A copy: the arrays must not follow the parameters if training goes on.
-    return np.array(tensor.detach().cpu().numpy(), dtype=np.float32, order="C")

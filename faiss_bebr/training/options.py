@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .network import BITS_PER_BYTE, MAX_NBITS, SURROGATES, check_plane_widths
+from .blocks import SURROGATES
+from .network import BITS_PER_BYTE, MAX_NBITS, check_plane_widths
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -58,6 +59,15 @@ def plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
             f"m: a positive multiple of {BITS_PER_BYTE} expected, got {width}"
         )
     return (width,) * nbits
+
+
+def hidden_widths(hidden: int | Sequence[int]) -> tuple[int, ...]:
+    """Widths of hidden layers to try, of one or several different ones."""
+    widths = hidden if isinstance(hidden, Sequence) else [hidden]
+    checked = tuple(check_least(hidden=(width, 0))["hidden"] for width in widths)
+    if not checked or len(set(checked)) < len(checked):
+        raise ValueError(f"hidden: different widths expected, got {list(checked)}")
+    return checked
 
 
 def plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ from .network import RecurrentBinarizer
 from .report import TrainingReport
 from .run import Run
 from .sampling import Sample, count_batches, draw_sample
-from .start import LinearStart, fit_linear_start, plane_groups
+from .start import LinearStart, can_foresee, fit_linear_start, plane_groups
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
@@ -35,6 +35,8 @@ START_GRID = {
     "offset_factor": (0.85, 1.0, 0.7, 0.55),
     "feedback": (0.0, 0.05, 0.1, 0.15),
 }
+# Of networks whose hidden layer foresees signs, which makes more of it stable.
+FORESEEN_FEEDBACK = (0.0, 0.15, 0.3, 0.45)
 
 
 class Planes(NamedTuple):
@@ -42,7 +44,8 @@ class Planes(NamedTuple):
 
     widths: tuple[int, ...]
     document_nbits: int
-    hidden: int
+    hidden: tuple[int, ...]
+    """Of each network that is tried."""
     normalize: bool
     batch_size: int
     surrogate: str = "straight_through"
@@ -64,51 +67,64 @@ def train_planes(
     if pairs is not None:
         drawn_pairs = draw_pairs(pairs, sample.rows.shape[1], run)
         data["pairs"] = [part.statistics() for part in drawn_pairs]
-    stored = run.stored(data)
+    runs = [
+        run if i == 0 else run.variant(f"hidden{hidden}")
+        for i, hidden in enumerate(planes.hidden)
+    ]
+    # All files are looked at before any training.
+    stored = [variant.stored(data) for variant in runs]
     count = min(run.held_out_queries, len(sample.rows) // 10)
     queries, rest = np.split(sample.rows, [count])
-    net = _seeded_network(run.seed, rest.shape[1], planes).to(run.device)
-    start_steps = _start_steps(widths, run.rotation_rounds)
-    steps = run.epochs * count_batches(len(rest), planes.batch_size)
-    with run.watch(start_steps + steps) as watch:
-        held_out = HeldOut(
-            queries, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K, nested=options.nested
-        )
-        if stored is None:
-            start = fit_linear_start(
-                rest[:ROTATION_POINTS],
-                widths,
-                document_nbits=planes.document_nbits,
-                rotation_rounds=run.rotation_rounds,
-                rng=rng,
-                after_round=watch.bar.update,
-            )
-            recall = _apply_best_start(net, start, held_out, watch.bar)
-            net.report = TrainingReport(
-                recall, recall, settings=run.settings, data=data
-            )
-        else:
-            watch.bar.update(start_steps)
-        if run.epochs:
-            learner = Learner(
-                net,
-                torch.from_numpy(rest).to(run.device),
-                options,
-                epochs=run.epochs,
-                batch_size=planes.batch_size,
-                seed=run.seed,
-                precision=run.precision,
-                pairs=None
-                if drawn_pairs is None
-                else tuple(
-                    torch.from_numpy(part.rows).to(run.device) for part in drawn_pairs
-                ),
-            )
-            loop = Loop(net, learner, held_out, run, watch)
-            if stored is not None:
-                loop.restore(stored)
-            loop.improve()
-    return net.cpu()
+    held_out = HeldOut(
+        queries, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K, nested=options.nested
+    )
+    start = _Start(rest[:ROTATION_POINTS], planes, run, rng)
+    x = torch.from_numpy(rest).to(run.device)
+    best: RecurrentBinarizer | None = None
+    for hidden, variant, file in zip(planes.hidden, runs, stored, strict=True):
+        net = _seeded_network(run.seed, x.shape[1], planes, hidden).to(run.device)
+        steps = run.epochs * count_batches(len(x), planes.batch_size)
+        with variant.watch(start.steps + steps) as watch:
+            if file is None:
+                recall = start.apply(net, held_out, watch.bar)
+                net.report = TrainingReport(
+                    recall, recall, settings=run.settings, data=data
+                )
+            else:
+                watch.bar.update(start.steps)
+            if run.epochs:
+                learner = Learner(
+                    net,
+                    x,
+                    options,
+                    epochs=run.epochs,
+                    batch_size=planes.batch_size,
+                    seed=run.seed,
+                    precision=run.precision,
+                    pairs=_place(drawn_pairs, run.device),
+                )
+                loop = Loop(net, learner, held_out, variant, watch)
+                if file is not None:
+                    loop.restore(file)
+                loop.improve()
+        assert net.report is not None
+        if best is None or net.report.best_recall > best.report.best_recall:
+            best = net
+        if net.report.interrupted:
+            assert best.report is not None
+            best.report.interrupted = True
+            break
+    assert best is not None
+    return best.cpu()
+
+
+def _place(
+    pairs: tuple[Sample, Sample] | None, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    if pairs is None:
+        return None
+    queries, documents = (torch.from_numpy(part.rows).to(device) for part in pairs)
+    return queries, documents
 
 
 def draw_pairs(pairs: Any, d_in: int, run: Run) -> tuple[Sample, Sample]:
@@ -131,12 +147,14 @@ def draw_pairs(pairs: Any, d_in: int, run: Run) -> tuple[Sample, Sample]:
     return queries, documents
 
 
-def _seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
+def _seeded_network(
+    seed: int, d_in: int, planes: Planes, hidden: int
+) -> RecurrentBinarizer:
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which would also seed every GPU.
         torch.default_generator.manual_seed(seed)
         net = RecurrentBinarizer(
-            d_in, planes.widths, hidden=planes.hidden, normalize=planes.normalize
+            d_in, planes.widths, hidden=hidden, normalize=planes.normalize
         )
     net.surrogate = planes.surrogate
     if planes.document_nbits < len(planes.widths):
@@ -144,23 +162,63 @@ def _seeded_network(seed: int, d_in: int, planes: Planes) -> RecurrentBinarizer:
     return net.eval()
 
 
-def _start_steps(widths: tuple[int, ...], rotation_rounds: int) -> int:
-    """Steps of the progress bar that the start takes."""
-    return rotation_rounds * len(plane_groups(widths)) + sum(
-        map(len, START_GRID.values())
-    )
+class _Start:
+    """The start of all networks that are tried, made when it is needed.
+
+    They share all but the feedback, which hidden layers may make more of.
+    """
+
+    def __init__(
+        self, x: np.ndarray, planes: Planes, run: Run, rng: np.random.Generator
+    ) -> None:
+        self._x, self._planes, self._rng = x, planes, rng
+        self._rounds = run.rotation_rounds
+        groups = len(plane_groups(planes.widths))
+        self.steps = self._rounds * groups + sum(map(len, START_GRID.values()))
+        """Of the progress bar."""
+        self._made: tuple[LinearStart, dict[str, float]] | None = None
+
+    def apply(self, net: RecurrentBinarizer, held_out: HeldOut, bar: tqdm) -> float:
+        """Make ``net`` the start, and return its held-out recall."""
+        if self._made is None:
+            linear = fit_linear_start(
+                self._x,
+                self._planes.widths,
+                document_nbits=self._planes.document_nbits,
+                rotation_rounds=self._rounds,
+                rng=self._rng,
+                after_round=bar.update,
+            )
+            grid = {**START_GRID, "feedback": _feedback_grid(net)}
+            factors, recall = _choose_factors(net, linear, grid, held_out, bar)
+            self._made = linear, factors
+            return recall
+        linear, factors = self._made
+        grid = {name: (value,) for name, value in factors.items()}
+        grid["feedback"] = _feedback_grid(net)
+        bar.update(self.steps - sum(map(len, grid.values())))
+        return _choose_factors(net, linear, grid, held_out, bar)[1]
 
 
-def _apply_best_start(
-    net: RecurrentBinarizer, start: LinearStart, held_out: HeldOut, bar: tqdm
-) -> float:
-    """Set the start's factors to what recalls most, one after the other since they
-    hardly interact. Returns that recall."""
-    chosen: dict[str, float] = {name: grid[0] for name, grid in START_GRID.items()}
+def _feedback_grid(net: RecurrentBinarizer) -> tuple[float, ...]:
+    block = net.blocks()[net.document_nbits - 1][0]
+    return FORESEEN_FEEDBACK if can_foresee(block) else START_GRID["feedback"]
+
+
+def _choose_factors(
+    net: RecurrentBinarizer,
+    start: LinearStart,
+    grids: dict[str, tuple[float, ...]],
+    held_out: HeldOut,
+    bar: tqdm,
+) -> tuple[dict[str, float], float]:
+    """Make ``net`` the start whose factors recall most, chosen one after the other
+    since they hardly interact. Returns them and that recall."""
+    chosen: dict[str, float] = {name: grid[0] for name, grid in grids.items()}
     depth = net.document_nbits
     start.apply(net, **chosen, document_nbits=depth)
     best = held_out.recall(net)
-    for name, grid in START_GRID.items():
+    for name, grid in grids.items():
         best_value = grid[0]
         for value in grid[1:]:
             start.apply(net, **{**chosen, name: value}, document_nbits=depth)
@@ -172,4 +230,4 @@ def _apply_best_start(
         bar.update()
         bar.set_postfix(recall=f"{best:.4f}")
     start.apply(net, **chosen, document_nbits=depth)
-    return best
+    return chosen, best

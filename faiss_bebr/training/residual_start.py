@@ -47,6 +47,15 @@ class Residuals(NamedTuple):
     """(d_in,) float64, of the residuals in the directions of ``rows``, falling"""
     rows: np.ndarray
     """(d_in, d_in) float64, orthonormal"""
+    numbers: np.ndarray
+    """(n,) int64, the rows of ``subtracted`` that residuals are of"""
+
+    @property
+    def subtracted(self) -> np.ndarray:
+        """The centroids, or the mean without any: (at least 1, d_in) float32."""
+        if len(self.centroids):
+            return self.centroids
+        return self.mean[None].astype(np.float32)
 
 
 class LinearMap(NamedTuple):
@@ -85,12 +94,14 @@ def take_residuals(
             centroids = cluster(x, ncentroids, seed)
         index = faiss.IndexFlatL2(x.shape[1])
         index.add(centroids)
-        residuals = x - centroids[index.search(x, 1)[1][:, 0]]
+        numbers = index.search(x, 1)[1][:, 0].copy()
+        residuals = x - centroids[numbers]
     else:
         centroids = np.empty((0, x.shape[1]), dtype=np.float32)
+        numbers = np.zeros(len(x), dtype=np.int64)
         residuals = x - mean.astype(np.float32)
     frame = principal_frame(residuals, x.shape[1])
-    return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows)
+    return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows, numbers)
 
 
 def fit_linear_map(
@@ -123,12 +134,17 @@ def fit_linear_map(
             after_round=after_round,
         )
         rows[group] = rotation @ sample.rows[group]
+    return make_linear_map(sample, rows)
+
+
+def make_linear_map(sample: Residuals, rows: np.ndarray) -> LinearMap:
+    """The map of these rows, with the range of the grid of all planes that leaves least
+    squared error."""
     y = (sample.x[:UNIT_POINTS] - sample.mean) @ rows.T
     return LinearMap(rows, sample.mean, _choose_unit(y))
 
 
 def _choose_unit(y: np.ndarray) -> float:
-    """The range of the grid of all planes that leaves least squared error."""
     deviation = np.sqrt(y.var(axis=0).max())
     base = deviation * GAUSSIAN_HALF_WIDTH[MAX_NBITS - 1] / 2
     if base == 0:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +56,15 @@ class Run:
         data: statistics of the training data; ``ValueError`` where it is of others.
         """
         return None if self.checkpoint is None else self.checkpoint.open(data)
+
+    def variant(self, name: str) -> Run:
+        """The same for another network, with a checkpoint and a log of its own."""
+        log_dir = None if self.log_dir is None else Path(self.log_dir, name)
+        checkpoint = self.checkpoint
+        if checkpoint is not None:
+            path = checkpoint.path.with_name(f"{checkpoint.path.name}.{name}")
+            checkpoint = Checkpoint(path, self.settings)
+        return replace(self, checkpoint=checkpoint, log_dir=log_dir)
 
     def watch(self, total: int) -> Watch:
         """A bar of length ``total``, and the log."""

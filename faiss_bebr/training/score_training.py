@@ -1,8 +1,11 @@
-"""Gradient training of a linear map for the scores that an index computes.
+"""Training of a linear map for the scores that an index computes.
 
-What is trained is the error of the score among an anchor's true neighbours, where
-ranking is decided, with documents coded as the index codes them: residuals on the
-grid of their planes, range and scale in the loss. Rounding is passed straight through.
+What is trained is a rotation of all dimensions: rows that stay orthonormal keep the
+scores of centroids right. Each step codes a part of the sample with the index's own
+encoder, and takes a few steps of Newton's method, of the rotations in the planes of
+two dimensions each as if they were independent, on the error that queries see of the
+decoded documents; the codes are held meanwhile, so rounding is passed straight
+through. The start rotates dimensions of equal depth only, for the plain squared error.
 """
 
 from __future__ import annotations
@@ -16,48 +19,43 @@ import numpy as np
 import torch
 
 from .held_out import search_neighbours
-from .learning_state import (
-    LearningState,
-    optimizer_state,
-    prefixed,
-    restore_optimizer,
-    under,
-)
+from .index_codes import IndexCodes
+from .learning_state import LearningState
 from .losses import DUPLICATE_DISTANCE
 from .network import RecurrentBinarizer
-from .residual_start import LinearMap, Residuals, set_linear_map
-from .start import GAUSSIAN_HALF_WIDTH
+from .residual_start import LinearMap, Residuals, make_linear_map, set_linear_map
+from .start import nearest_rotation
 
-STEPS_PER_EPOCH = 300
-WARM_UP_STEPS = 20
-# The range follows the map every so many steps.
-STEPS_PER_RANGE = 20
-RANGE_POINTS = 8192
-# What the index weighs squared errors along a document by when it chooses its code.
-ALONG_DOCUMENT = 10.0
+STEPS_PER_EPOCH = 60
+POINTS_PER_STEP = 8192
+# For one coding of the sample: more of them end where the codes are no longer right.
+NEWTON_STEPS = 3
+# No step turns further, in radians.
+LARGEST_TURN = 0.3
+# Of second derivatives, in units of their mean: directions without variance have none.
+DAMPING = 1e-3
+NEIGHBOURS = 30
+# Of the second moment of what queries see, see ``score_metric``.
+METRIC_POWER = 0.25
+# Least eigenvalue of that moment, in units of the largest.
+LEAST_MOMENT = 1e-3
 
 
 class ScoreLosses(NamedTuple):
-    """Losses of one step, unweighted scalars."""
+    """Losses of one step, scalars: squared errors of decoded documents, in units of the
+    same of the documents less their centroids."""
 
     score: torch.Tensor
-    """Squared error of the scores, less each anchor's mean error."""
+    """In the metric of the scores, which is what is trained."""
     vector: torch.Tensor
-    """Squared error of decoded documents, that along them counted more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """Settings of the gradient steps."""
+    """Settings of the training steps."""
 
     learning_rate: float
-    """Of Adam, relative to the root mean square of the map's entries."""
-    score_weight: float = 1000.0
-    """Of the score's loss beside that of the vector."""
-    neighbours: int = 60
-    """True neighbours of an anchor that scores are compared among."""
-    anchors_per_step: int = 32
-    neighbours_per_step: int = 32
+    """How far a step goes, in units of Newton's."""
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:
@@ -73,12 +71,11 @@ class ScoreLearner:
     ----------
     net : RecurrentBinarizer
     linear : LinearMap
-        The start.
+        The start, of orthonormal rows.
     sample : Residuals
         Documents.
     anchors : (n, d_in) float32
-        Queries, or documents of the sample: duplicates of an anchor, itself among
-        them, are not counted as its neighbours.
+        Queries, or documents of the sample.
     """
 
     steps_per_epoch = STEPS_PER_EPOCH
@@ -94,49 +91,14 @@ class ScoreLearner:
         epochs: int,
         seed: int,
     ) -> None:
-        device = net.query_weight.device
-
-        def place(array: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(device)
-
         self.net = net
-        self.linear = linear
+        self.sample = sample
+        self.metric = score_metric(anchors, sample.x)
         self.options = options
+        self.total_steps = epochs * self.steps_per_epoch
         self.generator = torch.Generator().manual_seed(seed)
-        self.x = place(sample.x - sample.mean)
-        self.residuals = place(sample.residuals)
-        self.mean = place(sample.mean)
-        self.anchors = place(anchors)
-        self.near = find_true_neighbours(anchors, sample.x, options.neighbours)
-        self.rows = torch.nn.Parameter(place(linear.rows))
-        # Planes up to whole bytes have nothing past the embeddings' dimensions.
-        m = min(net.document_plane_widths[0], net.d_in)
-        depth = torch.zeros(m, dtype=torch.long)
-        for width in net.document_plane_widths:
-            depth[:width] += 1
-        self.m = len(depth)
-        self.half = (2.0**depth / 2).to(device)
-        """Cells on each side of 0."""
-        half_width = torch.tensor(GAUSSIAN_HALF_WIDTH)[depth - 1].to(device)
-        self.cell_in_deviations = half_width / self.half
-        self.cell = torch.ones_like(self.half)
-        # The unit of the losses, so that they weigh the same for any data.
-        self.unit = float(self.x.square().sum(1).mean()) or 1.0
-        self._make_optimizer(epochs * self.steps_per_epoch)
+        self.rows = linear.rows.copy()
         self.steps_done = 0
-
-    def _make_optimizer(self, total_steps: int) -> None:
-        scale = float(self.rows.detach().square().mean().sqrt())
-        self.optimizer = torch.optim.Adam(
-            [self.rows], lr=self.options.learning_rate * scale, betas=(0.9, 0.98)
-        )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer,
-            lambda step: (
-                min((step + 1) / WARM_UP_STEPS, 1.0)
-                * (0.5 + 0.5 * math.cos(math.pi * step / total_steps))
-            ),
-        )
 
     def epoch(self, first: int = 0) -> Iterator[ScoreLosses]:
         for _ in range(first, self.steps_per_epoch):
@@ -144,102 +106,126 @@ class ScoreLearner:
 
     def state(self) -> LearningState:
         """All that the next step depends on."""
-        optimizer = optimizer_state(self.optimizer, self.schedule)
-        numbers = {"steps_done": self.steps_done, "optimizer": optimizer.numbers}
-        tensors = {
-            "rows": self.rows,
-            "cell": self.cell,
-            "generator": self.generator.get_state(),
-            **prefixed("optimizer", optimizer.tensors),
-        }
-        return LearningState(numbers, tensors)
+        return LearningState(
+            {"steps_done": self.steps_done},
+            {
+                "rows": torch.from_numpy(self.rows),
+                "generator": self.generator.get_state(),
+            },
+        )
 
-    @torch.no_grad()
     def restore(self, state: LearningState) -> None:
         """Take what ``state`` gave, in a learner of the same settings and data."""
         numbers, tensors = state
-        self.steps_done = numbers["steps_done"]
-        self.rows.copy_(tensors["rows"])
-        self.cell = tensors["cell"].to(self.rows.device)
+        rows = tensors["rows"].numpy()
+        if rows.shape != self.rows.shape:
+            raise ValueError(f"rows: {self.rows.shape} expected, got {rows.shape}")
+        self.steps_done = int(numbers["steps_done"])
+        self.rows = rows.astype(np.float64)
         self.generator.set_state(tensors["generator"])
-        restore_optimizer(
-            self.optimizer,
-            self.schedule,
-            LearningState(numbers["optimizer"], under("optimizer", tensors)),
-        )
 
     def settle(self) -> None:
-        rows = self.rows.detach().cpu().numpy().astype(np.float64)
-        set_linear_map(self.net, self.linear._replace(rows=rows))
+        set_linear_map(self.net, make_linear_map(self.sample, self.rows))
 
     def step(self) -> ScoreLosses:
-        if self.steps_done % STEPS_PER_RANGE == 0:
-            self._set_cell()
-        losses = self.losses(*self._draw())
-        loss = self.options.score_weight * losses.score + losses.vector
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.schedule.step()
+        count = min(POINTS_PER_STEP, len(self.sample.x))
+        chosen = torch.randperm(len(self.sample.x), generator=self.generator)
+        part = np.sort(chosen[:count].numpy())
+        z, decoded = self._codes().decode(
+            self.sample.x[part], self.sample.numbers[part]
+        )
+        metric = self.rows @ self.metric @ self.rows.T
+        # Full length in the first half, then less, as what is left is noise.
+        left = 1 - self.steps_done / self.total_steps
+        length = self.options.learning_rate * min(1.0, 2 * left)
+        turn = turn_to_codes(z, decoded, metric, length)
+        self.rows = nearest_rotation(turn @ self.rows)
         self.steps_done += 1
-        return ScoreLosses(*(part.detach() for part in losses))
+        device = self.net.query_weight.device
+        return ScoreLosses(*torch.tensor(_losses(z, decoded, metric), device=device))
 
-    def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Row numbers of anchors, (a,), and of neighbours of each, (a, b)."""
-        options = self.options
-        rows = torch.randint(
-            len(self.anchors), (options.anchors_per_step,), generator=self.generator
-        )
-        columns = torch.randperm(self.near.shape[1], generator=self.generator)
-        return rows, self.near[rows][:, columns[: options.neighbours_per_step]]
-
-    def losses(self, rows: torch.Tensor, near: torch.Tensor) -> ScoreLosses:
-        documents = near.reshape(-1)
-        x, residuals = self.x[documents], self.residuals[documents]
-        error = self.decode(x, residuals) - x
-        wrong = error.view(len(rows), -1, x.shape[1]) @ self.anchors[rows][:, :, None]
-        wrong = wrong - wrong.mean(dim=1, keepdim=True)
-        along = (error * (x + self.mean)).sum(dim=1).square() / self.unit
-        vector = error.square().sum(dim=1) + ALONG_DOCUMENT * along
-        return ScoreLosses(
-            wrong.square().mean() / self.unit**2, vector.mean() / self.unit
+    def _codes(self) -> IndexCodes:
+        return IndexCodes(
+            self.net.document_plane_widths,
+            self.rows,
+            self.sample.mean,
+            self.sample.subtracted,
         )
 
-    def decode(self, x: torch.Tensor, residuals: torch.Tensor) -> torch.Tensor:
-        """What scores see of documents: centred embeddings (n, d_in) and their
-        residuals to what the index has of them, (n, d_in)."""
-        y, z = x @ self.rows.T, residuals @ self.rows.T
-        u = z[:, : self.m] / self.cell
-        inside = u.abs() <= self.half
-        level = torch.floor(u.detach()).clamp(-self.half, self.half - 1) + 0.5
-        soft = torch.where(inside, u, u.detach())
-        v = (soft + (level - soft).detach()) * self.cell
-        v = self._scale(y.detach(), z.detach(), v.detach())[:, None] * v
-        centroids = y - z
-        whole = torch.cat([centroids[:, : self.m] + v, centroids[:, self.m :]], dim=1)
-        return whole @ self.rows
 
-    @torch.no_grad()
-    def _scale(self, y: torch.Tensor, z: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """The index's, see ``Scale_unbiased`` for a learned range; y and z: (n, d_in),
-        v: (n, m)."""
-        direction = y + self.rows @ self.mean
-        along = ALONG_DOCUMENT / direction.square().sum(dim=1).clamp_min(1e-12)
-        along_z = (direction * z).sum(dim=1)
-        along_v = (direction[:, : self.m] * v).sum(dim=1)
-        zv = (z[:, : self.m] * v).sum(dim=1) + along * along_z * along_v
-        vv = v.square().sum(dim=1) + along * along_v.square()
-        return (zv / vv.clamp_min(1e-12)).clamp_min(0)
+def turn_to_codes(
+    z: np.ndarray, decoded: np.ndarray, metric: np.ndarray, length: float
+) -> np.ndarray:
+    """The rotation of ``z``, near the identity, that brings it close to ``decoded``.
 
-    @torch.no_grad()
-    def _set_cell(self) -> None:
-        rows = torch.randint(len(self.x), (RANGE_POINTS,), generator=self.generator)
-        z = self.residuals[rows] @ self.rows[: self.m].T
-        deviation = z.square().mean(dim=0).sqrt().clamp_min(1e-12)
-        self.cell = deviation * self.cell_in_deviations
+    With Q for the rotation and Q_m for its first rows it lessens the mean of
+    e' metric e, e being z - Q_m' decoded, which depends on two moments of the
+    vectors alone.
+
+    z: (n, d) float32; decoded: (n, m) float32, m at most d; metric: (d, d) float64;
+    length: of steps, in units of Newton's. Returns (d, d) float64.
+    """
+    n, d = z.shape
+    m = decoded.shape[1]
+    across = (decoded.T @ z).astype(np.float64) / n
+    among = (decoded.T @ decoded).astype(np.float64) / n
+    variance = np.zeros(d)
+    variance[:m] = np.diag(among)
+    # Turning i towards j by a small angle adds v_i e_j - v_j e_i to what is decoded.
+    second = np.outer(variance, np.diag(metric))
+    second = 2 * (second + second.T)
+    second += DAMPING * second.mean() or 1.0
+    turned = np.eye(d)
+    for _ in range(NEWTON_STEPS):
+        gradient = np.zeros((d, d))
+        gradient[:m] = 2 * (among @ turned[:m] - across) @ metric
+        slope = gradient @ turned.T
+        angles = -length * (slope - slope.T) / second
+        norm = np.linalg.norm(angles, 2)
+        angles *= min(1.0, LARGEST_TURN / norm) if norm else 1.0
+        # Cayley's transform of a skew matrix is a rotation.
+        half = angles / 2
+        turned = np.linalg.solve(np.eye(d) - half, turned + half @ turned)
+    return turned
 
 
-def find_true_neighbours(anchors: np.ndarray, x: np.ndarray, k: int) -> torch.Tensor:
+def _losses(z: np.ndarray, decoded: np.ndarray, metric: np.ndarray) -> list[float]:
+    error = z.copy()
+    error[:, : decoded.shape[1]] -= decoded
+    losses = []
+    for weight in (metric.astype(np.float32), np.eye(len(metric), dtype=np.float32)):
+        lost, whole = (float(((v @ weight) * v).sum()) for v in (error, z))
+        losses.append(lost / (whole or 1.0))
+    return losses
+
+
+def score_metric(anchors: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """What an error of a decoded document costs, as a matrix: (d, d) float64, of trace
+    d.
+
+    The error e changes the score of a query q by <q, e>. Queries that a document's
+    score matters for have it as a near neighbour, and the part of an error along the
+    document is what scales are chosen for. So the matrix is the mean of q'q'^T over
+    anchors and their neighbours, q' being q less its part along the neighbour, to
+    the power METRIC_POWER: the encoder and its ranges do not know of it, and the
+    further from the identity it is the less they suit it.
+
+    anchors: (n, d) float32, queries or documents; x: (nx, d) float32, documents.
+    """
+    moment = np.zeros((x.shape[1], x.shape[1]))
+    near = find_true_neighbours(anchors, x, NEIGHBOURS)
+    for column in near.T:
+        document = x[column]
+        along = (document * anchors).sum(axis=1) / np.square(document).sum(axis=1)
+        across = anchors - along[:, None] * document
+        moment += across.T @ across
+    values, vectors = np.linalg.eigh(moment)
+    values = np.maximum(values, LEAST_MOMENT * (values[-1] or 1.0))
+    powers = values**METRIC_POWER
+    return (vectors * (powers / powers.mean())) @ vectors.T
+
+
+def find_true_neighbours(anchors: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
     """Row numbers of each anchor's ``k`` nearest documents by inner product, its
     duplicates left out: (n, at most k) int64. Where too few are left they repeat."""
     similarity, found = search_neighbours(anchors, x, min(2 * k, len(x)))
@@ -250,4 +236,4 @@ def find_true_neighbours(anchors: np.ndarray, x: np.ndarray, k: int) -> torch.Te
     count = np.maximum(found.shape[1] - same.sum(axis=1, keepdims=True), 1)
     columns = np.arange(min(k, found.shape[1])) % count
     rows = np.take_along_axis(others_first, columns, axis=1)
-    return torch.from_numpy(np.take_along_axis(found, rows, axis=1))
+    return np.take_along_axis(found, rows, axis=1)

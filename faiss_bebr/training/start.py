@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from .blocks import ResidualBlock
 from .network import RecurrentBinarizer
 
 # Half-width, in standard deviations, of the uniform quantizer of least squared error
@@ -136,7 +137,9 @@ class LinearStart(NamedTuple):
         within the subspace of ``P``.
         feedback, 0 to 1, shapes the noise of a document's last plane, if that is not
         its first: each sign there takes into account what the planes before left in
-        the other dimensions, as far as queries see them together.
+        the other dimensions, as far as queries see them together. Where the plane's
+        block has two hidden units for each dimension, it takes into account what is
+        left after these dimensions' own signs, which it foresees.
         """
         a = self.unit * range_factor
         weight = self.projection / a[:, None]
@@ -144,11 +147,12 @@ class LinearStart(NamedTuple):
         for t, (binarization, reconstruction) in enumerate(net.blocks()):
             width = net.plane_widths[t]
             rows = weight[:width]
-            if feedback and t == document_nbits - 1 > 0:
-                rows = self._mixing(a[:width], feedback) @ rows
             # Blocks after the first see f - f_t, whose mean is already taken off.
             bias = np.zeros(width) if t else -rows @ self.mean
             binarization.set_skip(_tensor(rows), _tensor(bias))
+            if feedback and t == document_nbits - 1 > 0:
+                coupling = feedback * self._coupling(a[:width])
+                _shape_noise(binarization, rows, coupling, t)
             reconstruction.set_skip(_tensor(self.projection.T * a), _tensor(self.mean))
         query_weight = a**2
         query_offset = offset_factor * query_weight * (weight @ self.mean)
@@ -156,8 +160,8 @@ class LinearStart(NamedTuple):
         net.query_offset.copy_(_tensor(query_offset))
         net.eval()
 
-    def _mixing(self, a: np.ndarray, feedback: float) -> np.ndarray:
-        """(1 - feedback) e + feedback (G e) / diag(G), as a matrix.
+    def _coupling(self, a: np.ndarray) -> np.ndarray:
+        """(G - diag(G)) / diag(G), rows divided.
 
         An error e of the code costs a query q the score <q, A e>, on average over
         queries e'Ge with G = A cov A: the signs of least cost follow its gradient, and
@@ -168,7 +172,42 @@ class LinearStart(NamedTuple):
         diagonal = np.diag(cost)[:, None]
         # Dimensions without variance have no cost to share.
         coupling = np.divide(cost, diagonal, out=np.eye(width), where=diagonal > 0)
-        return (1 - feedback) * np.eye(width) + feedback * coupling
+        np.fill_diagonal(coupling, 0.0)
+        return coupling
+
+
+def can_foresee(block: ResidualBlock) -> bool:
+    """Whether a binarization block has the hidden units to shape noise by what its
+    own signs leave."""
+    return block.hidden_width >= 2 * block.skip.out_features
+
+
+def _shape_noise(
+    block: ResidualBlock, rows: np.ndarray, coupling: np.ndarray, t: int
+) -> None:
+    """Let the signs of plane ``t`` be those of e + coupling r, for e = rows x: r is e
+    itself, or where the block can foresee it, e less the plane's value of sign(e).
+
+    The foreseen sign is clip(s e, -1, 1), a difference of two hidden units, s such that
+    it is exact but for a quarter of the values, those of uncertain sign.
+    """
+    bias = np.zeros(len(rows))
+    value, slope = 2.0**-t, 2.0 * 2**t
+    if can_foresee(block):
+        ones = np.ones(len(rows))
+        signs = value * coupling
+        bias = signs @ ones
+        block.set_hidden(
+            _tensor(slope * np.concatenate([rows, rows])),
+            _tensor(np.concatenate([ones, -ones])),
+            _tensor(np.concatenate([-signs, signs], axis=1)),
+            # e is next to uniform between the values of the plane before
+            variance=(slope * 2 * value) ** 2 / 3,
+        )
+    mixed = rows + coupling @ rows
+    with torch.no_grad():
+        block.skip.weight.copy_(_tensor(mixed))
+        block.skip.bias.copy_(_tensor(bias))
 
 
 def fit_linear_start(

@@ -20,6 +20,7 @@ from .options import (
     check_defaults,
     check_least,
     check_surrogate,
+    hidden_widths,
     integer,
     plane_widths,
 )
@@ -37,7 +38,7 @@ DOCUMENT_CODE_ONLY: dict[str, Any] = {
 PLANES_ONLY: dict[str, Any] = {
     "nbits": None,
     "document_nbits": None,
-    "hidden": 0,
+    "hidden": None,
     "normalize": False,
     "batch_size": 1024,
     "temperature": 0.07,
@@ -69,7 +70,7 @@ def train_binarizer(
     nested: bool = False,
     surrogate: str = "straight_through",
     document_nbits: int | None = None,
-    hidden: int = 0,
+    hidden: int | Sequence[int] | None = None,
     normalize: bool = False,
     epochs: int = 2,
     batch_size: int = 1024,
@@ -81,7 +82,7 @@ def train_binarizer(
     nce_weight: float = 0.02,
     distillation_weight: float = 1.0,
     rotation_rounds: int = 30,
-    held_out_queries: int = 1000,
+    held_out_queries: int = 3000,
     patience: int = 3,
     max_train_points: int | None = None,
     seed: int = 0,
@@ -151,19 +152,25 @@ def train_binarizer(
     document_nbits : int, optional
         Planes that documents will be stored at; all by default. Range, rotation and
         losses are those of full-depth queries against documents of this depth.
-    hidden : int
-        Width of each block's hidden layer; 0 makes every block a Linear.
+    hidden : int or sequence of int, optional
+        Width of each block's hidden layer; 0 makes every block a Linear. Of several,
+        such as ``(0, 512)``, each is trained from the same start, and the network of
+        best held-out recall is returned, the first of equal ones. With at least
+        ``2 * m`` hidden units the start foresees signs, see ``LinearStart.apply``. By
+        default 0, and ``2 * m`` is tried too where queries are no deeper than
+        documents of two planes or more: it codes a few times slower.
     normalize : bool
         Whether reconstructions are divided by their L2 norm, as in the paper. The
         linear start is an exact uniform quantizer without it.
     epochs : int
-        Passes over the sample, with ``m``, else 300 steps each; an evaluation after
-        each. 0 returns the linear start.
+        Passes over the sample, with ``m``, else 60 steps each; an evaluation after
+        each. 0 returns the start.
     batch_size : int
         Embeddings in a gradient step, whole neighbourhoods of up to 256.
     learning_rate : float, optional
-        Of Adam, relative to each parameter's root mean square; after a short rise it
-        falls to 0. By default 1e-3 with ``m``, else 2e-3.
+        With ``m`` of Adam, relative to each parameter's root mean square; after a short
+        rise it falls to 0. By default 1e-3. Otherwise the length of steps in units of
+        Newton's, which in the second half falls to 0. By default 1.
     temperature : float
         Of NCE, in units of the embeddings' mean squared norm.
     queue_size : int
@@ -183,8 +190,7 @@ def train_binarizer(
         Evaluations without a better recall after which training ends.
     max_train_points : int, optional
         A larger ``x`` is sampled to this many rows, each as likely as any other; by
-        default 50,000 with ``m``, else
-        131,072.
+        default 50,000 with ``m``, else 131,072.
     seed : int
         Of everything random.
     progress : bool, optional
@@ -200,13 +206,15 @@ def train_binarizer(
     checkpoint : str or Path, optional
         A file to write after the start, after each epoch and every ``checkpoint_steps``
         gradient steps, or a folder (one that is there, or a name that ends with a
-        separator) for ``checkpoint.safetensors`` in it. If it is there, training goes
-        on from it, and ends with the same result as without the stop on the same
-        machine and thread count; after the last step it gives the result at once.
+        separator) for ``checkpoint.safetensors`` in it; beside it one for each further
+        width of ``hidden``. If it is there, training goes on from it, and ends with the
+        same result as without the stop on the same machine and thread count; after the
+        last step it gives the result at once.
     checkpoint_steps : int
         See ``checkpoint``; 0 for after epochs only.
     log_dir : str or Path, optional
-        A folder for TensorBoard: losses of each step and recall of each evaluation.
+        A folder for TensorBoard: losses of each step and recall of each evaluation;
+        those of further widths of ``hidden`` in folders in it.
 
     Returns
     -------
@@ -248,12 +256,16 @@ def train_binarizer(
     depth = given["document_nbits"] = integer("document_nbits", depth)
     if not 1 <= depth <= len(widths):
         raise ValueError(f"document_nbits: 1 to {len(widths)} expected, got {depth}")
+    if hidden is None:
+        hidden = (0, 2 * widths[0]) if depth == len(widths) > 1 else 0
+    given["hidden"] = hidden_widths(hidden)
     planes = plane_trainer.Planes(
         widths=widths,
         document_nbits=depth,
         normalize=bool(normalize),
         surrogate=check_surrogate(surrogate),
-        **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
+        hidden=given["hidden"],
+        **check_least(batch_size=(batch_size, 8)),
     )
     options = LearningOptions(
         learning_rate=learning_rate,

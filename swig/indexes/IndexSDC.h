@@ -31,9 +31,10 @@ struct SearchParametersSDC : faiss::SearchParameters {
  * per query, see quantize_queries(); dimensions without bits stay as they are.
  * The distances are those of IndexFlatIP or IndexFlatL2 between the
  * level-quantized query and the decoded vectors, up to the rounding of float
- * sums; with a coarse first stage decoded vectors are centroids plus residuals,
- * and the query is the same for both; for METRIC_L2 with both multiplied by the
- * square roots of sdc.query_weight. Ties go to the smaller id.
+ * sums; with a coarse first stage decoded vectors are centroids plus residuals
+ * (scaled centroids, see SDCQuantizer::centroid_scales), and the query is the
+ * same for both; for METRIC_L2 with both multiplied by the square roots of
+ * sdc.query_weight. Ties go to the smaller id.
  *
  * Codes may be a view of a mapped file: functions that would change them throw
  * then, and reset() only forgets the view.

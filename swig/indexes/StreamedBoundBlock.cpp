@@ -19,7 +19,8 @@ void StreamedBoundBlock::compute(
         size_t nq,
         const float* thresholds) {
     // the processor does not foresee reads of 64 codes side by side
-    constexpr size_t ahead = 2 * groups_at_once * kColumn;
+    constexpr size_t ahead = kColumn;
+    const size_t code_size = scan.sdc.code_size();
     clear_candidates(q0, nq);
     std::vector<ProductLimit> tile;
     for (size_t i = 0; i < nq; i++) {
@@ -34,8 +35,11 @@ void StreamedBoundBlock::compute(
             const size_t g = g0 + i;
             const size_t begin = std::min(g * kColumn + ahead, rows.size());
             const size_t end = std::min(begin + kColumn, rows.size());
+            // codes lie one after the other, so a short rest comes with the
+            // next
+            const size_t nbytes = std::max<size_t>(code_size, 33) - 32;
             for (size_t j = begin; j < end; j++) {
-                prefetch_code(rows[j], scan.sdc.code_size());
+                prefetch_code(rows[j], nbytes);
             }
             transpose_group(g, &columns[i * scan.tables.nrows]);
             inverse_scales[i] = get_inverse_scale(g);

@@ -151,7 +151,7 @@ class TestResult:
         recalls = [entry["recall"] for entry in report.history]
         assert report.start_recall == recalls[0]
         assert report.best_recall == max(recalls)
-        assert report.settings["old_weight"] == 0.5
+        assert report.settings["old_weight"] == 0.1
         assert report.data["old"]["d"] == models.old.documents.shape[1]
 
 

@@ -35,7 +35,7 @@ def train_compatible(
     x_old: Any,
     *,
     queries: Any = None,
-    old_weight: float = 0.5,
+    old_weight: float = 0.1,
     nested: bool = False,
     surrogate: str = "straight_through",
     hidden: int = 0,

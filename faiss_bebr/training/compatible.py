@@ -103,8 +103,9 @@ def train_compatible(
         ``held_out_queries``. Their old embeddings are not known, so there is no
         ``recall_before``.
     old_weight : float
-        Of the losses on old documents beside those on new ones; 0 leaves the start
-        alone to bring the generations together.
+        Of the losses on old documents beside those on new ones. With more, queries find
+        more while old documents are left, and less in the end; with 0 the start alone
+        brings the generations together.
     epochs : int, optional
         As in ``train_binarizer``; by default 6 with planes, else 2.
     learning_rate : float, optional

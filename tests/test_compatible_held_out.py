@@ -108,11 +108,11 @@ def test_what_lacks_to_old_queries_is_taken_off(models, old_binarizers):
     assert parts["recall_before"] == pytest.approx(expected)
 
 
-def test_warns_of_centroids(models, old_binarizers):
+def test_warns_of_a_budget(models, old_binarizers):
     arguments = {"x_new": models.new.documents, "x_old": models.old.documents}
-    with pytest.warns(UserWarning, match="old_binarizer: its index has centroids"):
-        train_compatible(old_binarizer=old_binarizers["budget"], epochs=0, **arguments)
-    without = train_binarizer(models.old.documents, code_size=11, coarse=False, **QUICK)
+    budget, planes = old_binarizers["budget"], old_binarizers["planes"]
+    with pytest.warns(UserWarning, match="old_binarizer: the index of a budget"):
+        train_compatible(old_binarizer=budget, epochs=0, **arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        train_compatible(old_binarizer=without, epochs=0, **arguments)
+        train_compatible(old_binarizer=planes, epochs=0, **arguments)

@@ -81,9 +81,9 @@ def train_compatible(
 
     A budget's index keeps its centroids, range and plane widths too, which are those of
     old codes. New codes do not fit them well, so recall after re-coding is below that
-    of a new index: on WordNet at 68 bytes by 0.08 without centroids (``coarse=False``),
-    by more with them. Planes, whose loss is below 0.01 there, are better for an index
-    that is to outlive its model.
+    of a new index: on WordNet at 68 bytes by 0.08 and more, with and without centroids.
+    Planes, whose loss is below 0.01 there, are better for an index that is to outlive
+    its model.
 
     Arguments that are not listed are those of ``train_binarizer``, for the old
     binarizer's kind of code: of planes where an index stores the first of them, else of
@@ -129,7 +129,7 @@ def train_compatible(
     Warns
     -----
     UserWarning
-        If the old binarizer is for an index with centroids.
+        If documents are not the first planes of the old code, as of a budget.
     """
     given = dict(locals())
     old = OldGeneration(as_transform(old_binarizer))
@@ -175,11 +175,12 @@ def train_compatible(
         **check_least(hidden=(hidden, 0), batch_size=(batch_size, 8)),
     )
     run = make_run(given, precision, DATA)
-    if old.index.ncentroids:
+    if not old.is_plain:
         warnings.warn(
-            "old_binarizer: its index has centroids, which do not fit new codes, so "
-            "recall after re-coding stays below that of a new index; planes, or a "
-            "budget of coarse=False, lose less where an index is to outlive its model",
+            "old_binarizer: the index of a budget keeps the plane widths, range and "
+            "centroids of old codes, which new ones do not fit well, so recall after "
+            "re-coding stays below that of a new index; documents of the first planes "
+            "of a code are better for an index that is to outlive its model",
             stacklevel=2,
         )
     return train_compatible_network(x_new, old, x_old, queries, upgrade, run)

@@ -131,9 +131,7 @@ class ScoreLearner:
         count = min(POINTS_PER_STEP, len(self.sample.x))
         chosen = torch.randperm(len(self.sample.x), generator=self.generator)
         part = np.sort(chosen[:count].numpy())
-        z, decoded = self._codes().decode(
-            self.sample.x[part], self.sample.numbers[part]
-        )
+        z, decoded = self._codes().decode(self.sample.x[part])
         metric = self.rows @ self.metric @ self.rows.T
         # Full length in the first half, then less, as what is left is noise.
         left = 1 - self.steps_done / self.total_steps
@@ -149,7 +147,7 @@ class ScoreLearner:
             self.net.document_plane_widths,
             self.rows,
             self.sample.mean,
-            self.sample.subtracted,
+            self.sample.centroids,
         )
 
 

@@ -329,10 +329,17 @@ class TestScores:
 class TestTraining:
     def test_steps_gain(self, embeddings, short_epochs):
         """On a start whose rotation is random."""
-        settings = {**START, "epochs": 2, "rotation_rounds": 0}
-        report = train_binarizer(embeddings, code_size=9, **settings).report
-        assert report.best_recall > report.start_recall
-        assert len(report.history) == 2
+        settings = {**START, "epochs": 2, "rotation_rounds": 0, "seed": 1}
+        reports = [
+            train_binarizer(embeddings, code_size=size, **settings).report
+            for size in (6, 13, 17)
+        ]
+        # One alone may be out of luck.
+        gains = [report.best_recall - report.start_recall for report in reports]
+        assert sum(gains) > 0.01
+        for report in reports:
+            before, after = report.history
+            assert after["score"] < before["score"]
 
     def test_never_worse_than_the_start(self, embeddings, short_epochs, monkeypatch):
         def harmful(z, *_):

@@ -35,6 +35,7 @@ from faiss_bebr.training import train_binarizer, train_compatible
 CODES: dict[str, dict[str, Any]] = {
     "BEBR256x6,SDC2": {"m": 256, "nbits": 6, "document_nbits": 2},
     "BEBR68B,SDC": {"code_size": 68},
+    "BEBR68B,SDC(coarse=False)": {"code_size": 68, "coarse": False},
 }
 NUM_DOCUMENTS = 30_000
 OLD_D = 256

@@ -32,4 +32,4 @@ def test_change_of_the_model():
     assert (np.diff([step.hit_rate for step in steps]) > 0).all()
     assert (np.diff([step.recall for step in steps]) > 0).all()
     assert steps[-1].hit_rate >= free.hit_rate - 0.01
-    assert steps[-1].recall >= free.recall - 0.02
+    assert steps[-1].recall >= free.recall - 0.01

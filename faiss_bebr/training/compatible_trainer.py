@@ -56,9 +56,12 @@ class Material(NamedTuple):
     codes: np.ndarray
     """(n, m) float32, their old codes"""
     anchors: np.ndarray
-    """(a, d_new) float32, queries or documents"""
+    """(a, d_new) float32, queries or documents; for documents that an index codes by
+    itself"""
     held_out: np.ndarray
     """(nq, d_new) float32, queries to measure with"""
+    held_out_codes: np.ndarray | None
+    """(nq, m) float32, their old codes, where they are documents"""
     data: dict[str, Any]
     """Statistics for the report, by which a checkpoint tells other data."""
 
@@ -88,6 +91,7 @@ def train_compatible_network(
             material.x[:HELD_OUT_DOCUMENTS],
             old,
             material.codes[:HELD_OUT_DOCUMENTS],
+            material.held_out_codes,
             k=HELD_OUT_K,
             nested=nested,
         )
@@ -139,10 +143,11 @@ def _prepare(
         "old": sample.old.statistics(),
         "old_binarizer": old.statistics(codes),
     }
+    held_out_codes = None
     if queries is None:
         count = min(run.held_out_queries, len(x) // 10)
         held_out, x = np.split(x, [count])
-        codes = codes[count:]
+        held_out_codes, codes = np.split(codes, [count])
         anchors = x[-MAX_ANCHORS:]
     else:
         rng = np.random.default_rng(run.seed)
@@ -153,11 +158,13 @@ def _prepare(
                 f"got {drawn.rows.shape[1]}"
             )
         data["queries"] = drawn.statistics()
-        count = min(run.held_out_queries, len(drawn.rows) // 5)
+        # Steps on planes take documents only, in their neighbourhoods.
+        others = len(drawn.rows) if old.is_plain else len(drawn.rows) // 5
+        count = min(run.held_out_queries, others)
         held_out, anchors = np.split(drawn.rows, [count])
         anchors = anchors[:MAX_ANCHORS]
     old.check_recall(sample.old.rows[-len(codes) :], codes)
-    return Material(x, codes, anchors, held_out, data)
+    return Material(x, codes, anchors, held_out, held_out_codes, data)
 
 
 def _make_network(

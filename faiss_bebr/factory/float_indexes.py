@@ -227,7 +227,10 @@ class _Parser:
             # a coarse quantizer has few vectors, too few for centroids of its own
             code = StoredCode(get_document_widths(space.binarizer), 0, None)
         if code is None:
-            return IndexSDC(space.binarizer, 0, self.metric)
+            index = IndexSDC(space.binarizer, 0, self.metric)
+            # training knows how many vectors a centroid needs
+            index.cp.min_points_per_centroid = 1
+            return index
         widths, ncentroids, scale_bytes = code
         if space.binarizer is not None:
             index = IndexSDC(space.binarizer, widths, self.metric, ncentroids)

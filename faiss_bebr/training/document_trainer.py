@@ -249,6 +249,8 @@ def _check_sample(
         )
     if n <= ncentroids:
         raise ValueError(f"x: more than {ncentroids} vectors expected, got {n}")
+    if d_in < BITS_PER_BYTE:
+        raise ValueError(f"x: at least {BITS_PER_BYTE} dimensions expected, got {d_in}")
     check_columns(sample, BITS_PER_BYTE)
 
 

@@ -1,4 +1,4 @@
-"""The codes that an index will store of a sample, made by the index's own encoder."""
+"""The codes that an index will store of a sample, made by the index itself."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import faiss
 import numpy as np
 
-from faiss_bebr.swigfaiss_bebr import IndexIVFSDC
+from faiss_bebr.swigfaiss_bebr import IndexSDC
 
-from .network import BITS_PER_BYTE
+from .document_code import SCALE_BYTES
+from .residual_start import transform_dim
+
+# The range and the scales, which are few numbers, are learned of so many rows.
+TRAINING_POINTS = 2048
 
 
 class IndexCodes:
-    """What is left of documents in an index whose centroids they are known to have.
-
-    The encoder is that of ``IndexIVFSDC`` with lists for centroids, which chooses the
-    levels of an ``IndexSDC`` without looking for a centroid again. Scales are those of
-    two bytes, next to exact, and centroids have none.
+    """What an index keeps of documents, beside what their centroids say of them.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class IndexCodes:
         Orthonormal: the transform is ``y = rows (f - mean)``.
     mean : (d,) float64
     centroids : (ncentroids, d) float32
-        Of ``f``; the mean itself for an index without a coarse stage.
+        Of ``f``; no rows for an index without a coarse stage.
     """
 
     def __init__(
@@ -41,49 +41,40 @@ class IndexCodes:
         # Dimensions past the embeddings', which fill up a byte, are left out.
         self.width = min(plane_widths[0], d)
         # FAISS's dimensions are whole bytes; those past the embeddings' stay 0.
-        self.d_out = -(-d // BITS_PER_BYTE) * BITS_PER_BYTE
-        self.rows = np.zeros((self.d_out, d), dtype=np.float32)
+        d_out = transform_dim(d)
+        self.rows = np.zeros((d_out, d), dtype=np.float32)
         self.rows[:d] = rows
         self.mean = mean.astype(np.float32)
-        self.centroids = (centroids - self.mean) @ self.rows.T
-        # IndexIVF does not own its quantizer.
-        self._quantizer = faiss.IndexFlatL2(self.d_out)
-        self._quantizer.add(self.centroids)
-        self._index = IndexIVFSDC(
-            self._quantizer,
-            list(plane_widths),
-            len(centroids),
-            faiss.METRIC_INNER_PRODUCT,
-            False,
-            self.d_out,
+        self._origin = self.rows @ self.mean
+        self._centroids = (centroids - self.mean) @ self.rows.T
+        self._plane_bytes = sum(plane_widths) // 8
+        index = IndexSDC(
+            list(plane_widths), faiss.METRIC_INNER_PRODUCT, d_out, len(centroids)
         )
-        offset = self.rows @ self.mean
-        self._index.set_query_map([1.0] * self.d_out, offset.tolist())
-        self._index.by_residual = True
-        self._index.is_trained = False
+        index.set_query_map([1.0] * d_out, self._origin.tolist())
+        index.set_scale_bytes(SCALE_BYTES)
+        faiss.copy_array_to_vector(self._centroids.ravel(), index.sdc.centroids)
+        self._index = index
 
-    def decode(
-        self, x: np.ndarray, numbers: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Residuals of documents to their centroids, and these as they are decoded.
+    def decode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Documents less their decoded centroids, and what is decoded of these.
 
-        The range of the codes is learned of the same residuals.
-
-        x: (n, d) float32; numbers: (n,) int64, of centroids -> the residuals in the
-        transform's output, (n, d), and what is decoded of their first dimensions,
-        (n, width), both float32.
+        x: (n, d) float32 -> the residuals in the transform's output, (n, d), and their
+        first dimensions as they are decoded, (n, width), both float32.
         """
-        n = len(x)
-        numbers = np.ascontiguousarray(numbers)
         y = (x - self.mean) @ self.rows.T
-        near = self.centroids[numbers]
-        z = y - near
-        index, pointer = self._index, faiss.swig_ptr
-        index.train_encoder(n, pointer(z), pointer(numbers))
-        index.is_trained = True
-        codes = np.empty((n, index.code_size), dtype=np.uint8)
-        index.encode_vectors(n, pointer(y), pointer(numbers), pointer(codes), False)
-        decoded = np.empty_like(y)
-        index.decode_vectors(n, pointer(codes), pointer(numbers), pointer(decoded))
-        width = self.width
-        return z[:, : x.shape[1]], decoded[:, :width] - near[:, :width]
+        self._index.train(y[:TRAINING_POINTS])
+        codes = self._index.sa_encode(y)
+        near = self._decode_centroids(codes)
+        decoded = self._index.sa_decode(codes) - near
+        return (y - near)[:, : x.shape[1]], decoded[:, : self.width]
+
+    def _decode_centroids(self, codes: np.ndarray) -> np.ndarray:
+        """See SDCQuantizer: (n, d_out), zeros without centroids."""
+        if not len(self._centroids):
+            return np.zeros((len(codes), len(self.rows)), dtype=np.float32)
+        scales = faiss.vector_to_array(self._index.sdc.centroid_scales)
+        scale, *number = codes[:, self._plane_bytes :].T.astype(np.int64)
+        numbers = sum(byte << (8 * i) for i, byte in enumerate(number))
+        centroids = self._centroids[numbers] + self._origin
+        return scales[scale][:, None] * centroids - self._origin

@@ -22,6 +22,7 @@ from .report import TrainingReport
 from .run import Run
 from .sampling import Sample, count_batches, draw_sample
 from .start import LinearStart, can_foresee, fit_linear_start, plane_groups
+from .tensor_file import TensorFile
 
 HELD_OUT_DOCUMENTS = 20_000
 HELD_OUT_K = 10
@@ -80,42 +81,75 @@ def train_planes(
     )
     start = _Start(rest[:ROTATION_POINTS], planes, run, rng)
     x = torch.from_numpy(rest).to(run.device)
+    maker = _Maker(x, data, drawn_pairs, planes, options)
     best: RecurrentBinarizer | None = None
     for hidden, variant, file in zip(planes.hidden, runs, stored, strict=True):
         net = _seeded_network(run.seed, x.shape[1], planes, hidden).to(run.device)
-        steps = run.epochs * count_batches(len(x), planes.batch_size)
-        with variant.watch(start.steps + steps) as watch:
-            if file is None:
-                recall = start.apply(net, held_out, watch.bar)
-                net.report = TrainingReport(
-                    recall, recall, settings=run.settings, data=data
-                )
-            else:
-                watch.bar.update(start.steps)
-            if run.epochs:
-                learner = Learner(
-                    net,
-                    x,
-                    options,
-                    epochs=run.epochs,
-                    batch_size=planes.batch_size,
-                    seed=run.seed,
-                    precision=run.precision,
-                    pairs=_place(drawn_pairs, run.device),
-                )
-                loop = Loop(net, learner, held_out, variant, watch)
-                if file is not None:
-                    loop.restore(file)
-                loop.improve()
-        assert net.report is not None
-        if best is None or net.report.best_recall > best.report.best_recall:
-            best = net
-        if net.report.interrupted:
-            assert best.report is not None
-            best.report.interrupted = True
+        try:
+            maker.make(net, start, held_out, variant, file)
+            interrupted = _report(net).interrupted
+            if best is None or _report(net).best_recall > _report(best).best_recall:
+                best = net
+        except KeyboardInterrupt:
+            # In a start, before its network is of use; steps see to it themselves.
+            if best is None:
+                raise
+            interrupted = True
+        if interrupted:
+            _report(best).interrupted = True
             break
     assert best is not None
     return best.cpu()
+
+
+class _Maker(NamedTuple):
+    """What the networks that are tried have in common."""
+
+    x: torch.Tensor
+    data: dict[str, Any]
+    pairs: tuple[Sample, Sample] | None
+    planes: Planes
+    options: LearningOptions
+
+    def make(
+        self,
+        net: RecurrentBinarizer,
+        start: _Start,
+        held_out: HeldOut,
+        run: Run,
+        stored: TensorFile | None,
+    ) -> None:
+        """Make ``net`` the start, and train it."""
+        steps = run.epochs * count_batches(len(self.x), self.planes.batch_size)
+        with run.watch(start.steps + steps) as watch:
+            if stored is None:
+                recall = start.apply(net, held_out, watch.bar)
+                net.report = TrainingReport(
+                    recall, recall, settings=run.settings, data=self.data
+                )
+            else:
+                watch.bar.update(start.steps)
+            if not run.epochs:
+                return
+            learner = Learner(
+                net,
+                self.x,
+                self.options,
+                epochs=run.epochs,
+                batch_size=self.planes.batch_size,
+                seed=run.seed,
+                precision=run.precision,
+                pairs=_place(self.pairs, run.device),
+            )
+            loop = Loop(net, learner, held_out, run, watch)
+            if stored is not None:
+                loop.restore(stored)
+            loop.improve()
+
+
+def _report(net: RecurrentBinarizer) -> TrainingReport:
+    assert net.report is not None
+    return net.report
 
 
 def _place(

@@ -19,8 +19,9 @@ class TrainingReport:
     best_recall: float
     """Of what was returned."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """An entry for each evaluation: ``step``, ``recall``, and the mean of ``nce`` and
-    ``distillation`` since the entry before."""
+    """An entry for each evaluation: ``step``, ``recall``, and the mean of each loss
+    since the entry before: ``nce`` and ``distillation``, or ``score`` and ``vector``
+    for a budget. ``train_compatible`` adds the recalls that its own is the mean of."""
     interrupted: bool = False
     """Whether Ctrl-C ended the training."""
     settings: dict[str, Any] = field(default_factory=dict)

@@ -47,15 +47,6 @@ class Residuals(NamedTuple):
     """(d_in,) float64, of the residuals in the directions of ``rows``, falling"""
     rows: np.ndarray
     """(d_in, d_in) float64, orthonormal"""
-    numbers: np.ndarray
-    """(n,) int64, the rows of ``subtracted`` that residuals are of"""
-
-    @property
-    def subtracted(self) -> np.ndarray:
-        """The centroids, or the mean without any: (at least 1, d_in) float32."""
-        if len(self.centroids):
-            return self.centroids
-        return self.mean[None].astype(np.float32)
 
 
 class LinearMap(NamedTuple):
@@ -94,14 +85,12 @@ def take_residuals(
             centroids = cluster(x, ncentroids, seed)
         index = faiss.IndexFlatL2(x.shape[1])
         index.add(centroids)
-        numbers = index.search(x, 1)[1][:, 0].copy()
-        residuals = x - centroids[numbers]
+        residuals = x - centroids[index.search(x, 1)[1][:, 0]]
     else:
         centroids = np.empty((0, x.shape[1]), dtype=np.float32)
-        numbers = np.zeros(len(x), dtype=np.int64)
         residuals = x - mean.astype(np.float32)
     frame = principal_frame(residuals, x.shape[1])
-    return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows, numbers)
+    return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows)
 
 
 def fit_linear_map(

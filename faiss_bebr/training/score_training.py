@@ -24,7 +24,6 @@ from .learning_state import LearningState
 from .losses import DUPLICATE_DISTANCE
 from .network import RecurrentBinarizer
 from .residual_start import LinearMap, Residuals, make_linear_map, set_linear_map
-from .start import nearest_rotation
 
 STEPS_PER_EPOCH = 60
 POINTS_PER_STEP = 8192
@@ -32,6 +31,7 @@ POINTS_PER_STEP = 8192
 NEWTON_STEPS = 3
 # No step turns further, in radians.
 LARGEST_TURN = 0.3
+POWER_STEPS = 20
 # Of second derivatives, in units of their mean: directions without variance have none.
 DAMPING = 1e-3
 NEIGHBOURS = 30
@@ -131,15 +131,13 @@ class ScoreLearner:
         count = min(POINTS_PER_STEP, len(self.sample.x))
         chosen = torch.randperm(len(self.sample.x), generator=self.generator)
         part = np.sort(chosen[:count].numpy())
-        z, decoded = self._codes().decode(
-            self.sample.x[part], self.sample.numbers[part]
-        )
+        z, decoded = self._codes().decode(self.sample.x[part])
         metric = self.rows @ self.metric @ self.rows.T
         # Full length in the first half, then less, as what is left is noise.
         left = 1 - self.steps_done / self.total_steps
         length = self.options.learning_rate * min(1.0, 2 * left)
         turn = turn_to_codes(z, decoded, metric, length)
-        self.rows = nearest_rotation(turn @ self.rows)
+        self.rows = turn @ self.rows
         self.steps_done += 1
         device = self.net.query_weight.device
         return ScoreLosses(*torch.tensor(_losses(z, decoded, metric), device=device))
@@ -149,7 +147,7 @@ class ScoreLearner:
             self.net.document_plane_widths,
             self.rows,
             self.sample.mean,
-            self.sample.subtracted,
+            self.sample.centroids,
         )
 
 
@@ -181,12 +179,25 @@ def turn_to_codes(
         gradient[:m] = 2 * (among @ turned[:m] - across) @ metric
         slope = gradient @ turned.T
         angles = -length * (slope - slope.T) / second
-        norm = np.linalg.norm(angles, 2)
-        angles *= min(1.0, LARGEST_TURN / norm) if norm else 1.0
+        angles *= min(1.0, LARGEST_TURN / (_largest_angle(angles) or 1.0))
         # Cayley's transform of a skew matrix is a rotation.
         half = angles / 2
         turned = np.linalg.solve(np.eye(d) - half, turned + half @ turned)
     return turned
+
+
+def _largest_angle(angles: np.ndarray) -> float:
+    """The largest singular value of a skew matrix, by the power method: next to it is
+    enough for a bound of steps, and a decomposition takes longer than the step."""
+    vector = np.ones(len(angles))
+    value = 0.0
+    for _ in range(POWER_STEPS):
+        vector = angles.T @ (angles @ vector)
+        value = float(np.linalg.norm(vector))
+        if not value:
+            break
+        vector /= value
+    return math.sqrt(value)
 
 
 def _losses(z: np.ndarray, decoded: np.ndarray, metric: np.ndarray) -> list[float]:

@@ -126,6 +126,39 @@ TEST(same_results_with_bounds_of_foreign_codes) {
     }
 }
 
+// Documents whose keys are NaN do not hide their neighbours' bounds.
+TEST(same_results_with_bounds_beside_norms_of_nan) {
+    IndexSDC index({128, 128}, METRIC_L2, 128, 8);
+    const idx_t n = 12000;
+    test::Random random(7);
+    std::vector<float> x = random.normal(n * 128);
+    for (idx_t i = 0; i < n; i++) {
+        // long and short ones side by side
+        const float length = 0.2f + 0.1f * float(random.integer(0, 28));
+        for (int j = 0; j < 128; j++) {
+            x[i * 128 + j] *= length;
+        }
+    }
+    index.cp.niter = 2;
+    index.train(n, x.data());
+    index.add(n, x.data());
+    const size_t place = index.sdc.layout.code_size();
+    const uint8_t nan[2] = {0, 0x7e};
+    for (idx_t i = 3000; i < n; i += 9) {
+        std::memcpy(index.codes.data() + i * index.code_size + place, nan, 2);
+    }
+    // each one near a document beside those
+    for (idx_t q = 3001; q < 6000; q += 300) {
+        std::vector<float> queries(&x[q * 128], &x[(q + 5) * 128]);
+        for (float& value : queries) {
+            value *= 0.5f;
+        }
+        const auto found = test::run_search<float>(index, queries, 5, 5);
+        const Level level(faiss::SIMDLevel::NONE);
+        CHECK(found == test::run_search<float>(index, queries, 5, 5));
+    }
+}
+
 // Queries whose keys are all the same, tiny or huge.
 TEST(same_results_with_bounds_of_extreme_queries) {
     for (faiss::MetricType metric : {METRIC_L2, METRIC_INNER_PRODUCT}) {

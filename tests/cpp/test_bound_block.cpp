@@ -175,3 +175,27 @@ TEST(same_results_with_bounds_of_extreme_queries) {
         }
     }
 }
+
+// Factors of queries whose inverse overflows.
+TEST(same_results_with_bounds_of_tiny_queries_and_large_documents) {
+    const int d = 64;
+    const idx_t n = 3000;
+    IndexSDC index(d, 8, METRIC_INNER_PRODUCT);
+    std::vector<float> x = test::Random(2).normal(n * d);
+    for (float& value : x) {
+        value *= 2e4f;
+    }
+    index.add(n, x.data());
+    for (float factor : {1e-34f, 3e-35f, 1e-35f, 3e-36f}) {
+        const Note note("factor", factor);
+        std::vector<float> queries = test::Random(3).normal(5 * d);
+        for (float& value : queries) {
+            value *= factor;
+        }
+        for (idx_t nq : {1, 5}) {
+            const auto found = test::run_search<float>(index, queries, nq, 5);
+            const Level level(faiss::SIMDLevel::NONE);
+            CHECK(found == test::run_search<float>(index, queries, nq, 5));
+        }
+    }
+}

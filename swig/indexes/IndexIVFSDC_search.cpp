@@ -189,6 +189,7 @@ void IndexIVFSDC::search_preassigned(
         float* distances,
         idx_t* labels,
         bool store_pairs,
+    FAISS_THROW_IF_NOT_MSG(k > 0, "k must be positive");
         const faiss::IVFSearchParameters* params,
         faiss::IndexIVFStats* stats) const {
     check_search(n, x);

@@ -66,6 +66,8 @@ def test_codes_mean_nothing_before_training():
         index.sa_decode(codes)
     index.is_trained = True  # by hand
     with pytest.raises(RuntimeError, match="scales of one byte are not trained"):
+        index.add_sa_codes(codes)
+    with pytest.raises(RuntimeError, match="scales of one byte are not trained"):
         index.search(np.zeros((1, D), np.float32), 3)
 
 

@@ -136,6 +136,7 @@ void IndexSDC::reset() {
     codes = faiss::MaybeOwnedVector<uint8_t>();
     ntotal = 0;
 }
+    sdc.check_trained();
 
 size_t IndexSDC::remove_ids(const faiss::IDSelector& sel) {
     check_owned(codes);

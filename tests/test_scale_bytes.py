@@ -66,6 +66,8 @@ def test_codes_mean_nothing_before_training():
         index.sa_decode(codes)
     index.is_trained = True  # by hand
     with pytest.raises(RuntimeError, match="scales of one byte are not trained"):
+        index.add_sa_codes(codes)
+    with pytest.raises(RuntimeError, match="scales of one byte are not trained"):
         index.search(np.zeros((1, D), np.float32), 3)
 
 
@@ -128,6 +130,51 @@ def test_back_to_two_bytes(metric, rng):
     ivf = make_ivf(metric)
     ivf.set_scale_bytes(2)
     assert ivf.code_size == ivf.invlists.code_size == 9 + 2
+
+
+def test_back_and_forth_is_as_it_was_made(rng):
+    x = coarse_vectors(rng, 300, D)
+    index = faiss_bebr.IndexSDC(WIDTHS, IP, D)
+    expected = index.sa_encode(x)
+    index.set_scale_bytes(1)
+    assert not index.is_trained
+    index.set_scale_bytes(2)
+    assert index.is_trained
+    np.testing.assert_array_equal(index.sa_encode(x), expected)
+    quantizer = faiss.IndexFlatL2(D)
+    quantizer.add(x[:9])
+    for by_residual, learn_range in np.ndindex(2, 2):
+        ivf = faiss_bebr.IndexIVFSDC(quantizer, WIDTHS, 9, IP, True, D)
+        assert ivf.is_trained
+        ivf.by_residual, ivf.learn_range = bool(by_residual), bool(learn_range)
+        ivf.set_scale_bytes(1)
+        assert not ivf.is_trained
+        ivf.set_scale_bytes(2)
+        assert ivf.learn_range == learn_range
+        assert ivf.is_trained != (by_residual or learn_range)
+        ivf.train(x)
+        ranges = faiss.vector_to_array(ivf.sdc.range)
+        assert (ranges == 1).all() != (by_residual or learn_range)
+
+
+def test_setting_what_is_set_changes_nothing(rng):
+    x = coarse_vectors(rng, 300, D)
+    for index in (make_untrained(), make_ivf(by_residual=False)):
+        index.train(x)
+        values = get_scales(index)[0]
+        index.set_scale_bytes(1)
+        index.set_scale_type(index.sdc.scale_type)
+        assert index.is_trained
+        np.testing.assert_array_equal(get_scales(index)[0], values)
+
+
+def test_other_scales_need_the_training_of_their_range(rng):
+    """It is not that of the output of a binarizer any more."""
+    index = make_untrained()
+    index.train(coarse_vectors(rng, 300, D))
+    index.is_trained = False
+    index.set_scale_bytes(2)
+    assert not index.is_trained
 
 
 def test_budget_decides_on_the_scale():

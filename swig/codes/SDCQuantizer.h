@@ -275,8 +275,8 @@ struct SDCQuantizer {
                 : centroid_scales[code[layout.code_size()]];
     }
 
-    /// the largest scale of n codes, n > 0; NaN if one of them is negative or
-    /// NaN, which only codes of foreign bytes have
+    /// the largest scale of n codes, n > 0; NaN if one of them is, as only
+    /// codes of foreign bytes are
     float get_max_scale(const uint8_t* const* codes, size_t n) const;
 
     /// the number of the code's centroid, below ncentroids whatever the bytes

@@ -189,12 +189,13 @@ float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
         }
         return largest;
     }
-    // float16 without a sign are ordered as integers are
+    // float16 are ordered as integers are, without the sign, which
+    // decode_float16() ignores too
     uint16_t max = 0;
     for (size_t i = 0; i < n; i++) {
         uint16_t half;
         std::memcpy(&half, codes[i] + layout.code_size(), sizeof(half));
-        max = std::max(max, half);
+        max = std::max<uint16_t>(max, half & 0x7fff);
     }
     const uint16_t infinity = 0x7c00;
     return max <= infinity ? decode_float16(max)

@@ -4,6 +4,7 @@
 #include "indexes/StreamedBoundBlock.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace faiss_bebr {
 
@@ -85,7 +86,8 @@ float BoundBlock::get_min_norm(size_t g) {
     float least = get_norm(rows[begin]);
     for (size_t j = begin + 1; j < end; j++) {
         const float norm = get_norm(rows[j]);
-        least = least <= norm ? least : norm; // NaN stays
+        // NaN stays, for then there is no bound
+        least = norm < least || std::isnan(norm) ? norm : least;
     }
     return least;
 }

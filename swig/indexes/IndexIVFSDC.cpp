@@ -164,9 +164,13 @@ void IndexIVFSDC::set_scale_type(ScaleType type) {
     FAISS_THROW_IF_NOT_MSG(
             !(by_residual && type == Scale_cosine),
             "residuals differ in length, which Scale_cosine does not keep");
+    if (type == sdc.scale_type) {
+        return;
+    }
     sdc.scale_type = type;
     if (sdc.has_scale_values()) {
-        set_scale_bytes(1);
+        sdc.set_scale_bytes(1); // forgets the values
+        is_trained = false;
     }
 }
 
@@ -175,12 +179,19 @@ void IndexIVFSDC::set_scale_bytes(size_t nbytes) {
             ntotal == 0, "the stored codes have the present scales");
     FAISS_THROW_IF_NOT_MSG(
             !follows_binarizer, "the scales are those that training chooses");
+    if (nbytes == sdc.scale_bytes) {
+        return;
+    }
     sdc.set_scale_bytes(nbytes);
     take_code_size();
-    if (nbytes == 1) {
-        learn_range = true;
-        is_trained = false;
-    }
+    const bool born_trained = !binarizer && !learns_range() &&
+            sdc.has_plain_range() && quantizer->is_trained &&
+            quantizer->ntotal == idx_t(nlist);
+    is_trained = nbytes == 2 && (is_trained || born_trained);
+}
+
+bool IndexIVFSDC::learns_range() const {
+    return by_residual || learn_range || sdc.scale_bytes == 1;
 }
 
 void IndexIVFSDC::check_ready() const {
@@ -226,7 +237,7 @@ void IndexIVFSDC::train_encoder(idx_t n, const float* x, const idx_t* assign) {
         sdc.take_query_map(*binarizer);
         binarizer = nullptr;
     }
-    if (!by_residual && !learn_range) {
+    if (!learns_range()) {
         return;
     }
     std::vector<float> whole(by_residual ? n * d : 0);
@@ -240,7 +251,7 @@ void IndexIVFSDC::train_encoder(idx_t n, const float* x, const idx_t* assign) {
 }
 
 idx_t IndexIVFSDC::train_encoder_num_vectors() const {
-    return by_residual || learn_range ? 100000 : 0;
+    return learns_range() ? 100000 : 0;
 }
 
 void IndexIVFSDC::encode_vectors(

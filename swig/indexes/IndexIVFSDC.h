@@ -41,8 +41,8 @@ struct IndexIVFSDC : faiss::IndexIVF {
     /// whether it takes plane widths and scale_bytes from there too
     bool follows_binarizer = false;
 
-    /// whether train() learns sdc.range without by_residual too: for vectors
-    /// that are not the output of a binarizer
+    /// whether train() learns sdc.range without by_residual and with scales of
+    /// two bytes too: for vectors that are not the output of a binarizer
     bool learn_range = false;
 
     /** @param quantizer    finds the lists of vectors; not owned
@@ -115,7 +115,8 @@ struct IndexIVFSDC : faiss::IndexIVF {
 
     /** Only while the index is empty.
      * @param nbytes  2: a float16; 1: the number of a value, for which train()
-     *                learns the values and the range
+     *                learns the values and the range. Back from 1 to 2, an
+     *                index that has not been trained is as it was made
      */
     void set_scale_bytes(size_t nbytes);
 
@@ -261,6 +262,7 @@ struct IndexIVFSDC : faiss::IndexIVF {
     void take_binarizer(const BinarizerTransform& binarizer);
     void follow_binarizer();
     void take_code_size();
+    bool learns_range() const;
     void check_ready() const;
     void check_list_nos(idx_t n, const idx_t* list_nos, idx_t lowest) const;
     void check_codec(const faiss::Index& otherIndex) const;

@@ -63,17 +63,14 @@ const SearchParametersIVF* get_ivf_parameters(
     return &own;
 }
 
-/** Whether queries are searched list by list: where enough of them share lists,
- * and nothing is asked for that depends on the order of a query's lists.
- */
+/// Whether queries are searched list by list: where nothing is asked for that
+/// depends on the order of a query's lists.
 bool can_search_as_batch(
         const IndexIVFSDC& index,
-        idx_t n,
         const SearchParametersIVF* params) {
-    const size_t nprobe = params ? params->nprobe : index.nprobe;
     const size_t max_codes = params ? params->max_codes : index.max_codes;
-    return size_t(n) * nprobe >= 2 * index.nlist && max_codes == 0 &&
-            index.parallel_mode == 0 && !index.invlists->use_iterator &&
+    return max_codes == 0 && index.parallel_mode == 0 &&
+            !index.invlists->use_iterator &&
             !(params && params->inverted_list_context);
 }
 
@@ -192,13 +189,14 @@ void IndexIVFSDC::search_preassigned(
         const faiss::IVFSearchParameters* params,
         faiss::IndexIVFStats* stats) const {
     check_search(n, x);
+    FAISS_THROW_IF_NOT_MSG(k > 0, "k must be positive");
     check_ivf_parameters(params, store_pairs);
     const int mode = parallel_mode & ~PARALLEL_MODE_NO_HEAP_INIT;
     FAISS_THROW_IF_NOT_FMT(
             mode == parallel_mode || mode == 0 || mode == 3,
             "parallel_mode %d does not work with PARALLEL_MODE_NO_HEAP_INIT",
             mode); // FAISS leaves its own heaps uninitialized, too
-    if (can_search_as_batch(*this, n, params)) {
+    if (can_search_as_batch(*this, params)) {
         const size_t nprobe_of_search =
                 std::min(nlist, params ? params->nprobe : nprobe);
         const IVFBatch batch = {

@@ -78,9 +78,13 @@ void IndexSDC::set_scale_type(ScaleType type) {
     FAISS_THROW_IF_NOT_MSG(
             !(sdc.ncentroids > 0 && type == Scale_cosine),
             "residuals differ in length, which Scale_cosine does not keep");
+    if (type == sdc.scale_type) {
+        return;
+    }
     sdc.scale_type = type;
     if (sdc.has_scale_values()) {
-        set_scale_bytes(1);
+        sdc.set_scale_bytes(1); // forgets the values
+        is_trained = false;
     }
 }
 
@@ -89,9 +93,14 @@ void IndexSDC::set_scale_bytes(size_t nbytes) {
             ntotal == 0, "the stored codes have the present scales");
     FAISS_THROW_IF_NOT_MSG(
             !follows_binarizer, "the scales are those that training chooses");
+    if (nbytes == sdc.scale_bytes) {
+        return;
+    }
     sdc.set_scale_bytes(nbytes);
     code_size = sdc.code_size();
-    is_trained = is_trained && nbytes == 2;
+    const bool born_trained =
+            !binarizer && sdc.ncentroids == 0 && sdc.has_plain_range();
+    is_trained = nbytes == 2 && (is_trained || born_trained);
 }
 
 void IndexSDC::train(idx_t n, const float* x) {
@@ -127,6 +136,7 @@ void IndexSDC::add_sa_codes(
         const uint8_t* codes_in,
         const idx_t* xids) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    sdc.check_trained();
     check_owned(codes);
     sdc.check_codes(n, codes_in);
     IndexFlatCodes::add_sa_codes(n, codes_in, xids);

@@ -121,7 +121,8 @@ struct IndexSDC : faiss::IndexFlatCodes {
 
     /** Only while the index is empty.
      * @param nbytes  2: a float16; 1: the number of a value, for which train()
-     *                learns the values and the range
+     *                learns the values and the range. Back from 1 to 2, an
+     *                index that has not been trained is as it was made
      */
     void set_scale_bytes(size_t nbytes);
 

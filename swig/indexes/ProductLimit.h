@@ -4,6 +4,8 @@
 #include "indexes/sdc_queries.h"
 
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 namespace faiss_bebr {
 
@@ -18,7 +20,8 @@ namespace faiss_bebr {
  * is of the order of 1e-7 of its terms.
  */
 struct ProductLimit {
-    float bias, threshold, inverse_factor, max_product, inverse_step;
+    float bias, threshold, max_product, inverse_step;
+    float inverse_factor; ///< NaN: too large, there is no limit
 
     /// above all sums
     static constexpr float no_limit = 65536;
@@ -33,6 +36,9 @@ struct ProductLimit {
         const FloatKey key = queries.key(sdc, q, nullptr, nullptr);
         bias = key.bias;
         inverse_factor = -1 / key.scale;
+        if (!std::isfinite(inverse_factor)) {
+            inverse_factor = std::numeric_limits<float>::quiet_NaN();
+        }
         max_product = tables.max_product[q];
         inverse_step = 1 / tables.step[q];
     }

@@ -14,6 +14,7 @@
 #include <cinttypes>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -25,13 +26,23 @@ using faiss::METRIC_L2;
 
 namespace {
 
-/// the k best of the entries seen, by (key, label)
-struct TopK : BestEntries<std::pair<float, idx_t>> {
-    // labels come in any order, so entries with the key of the worst may be
-    // better
+struct Entry {
+    float key;
+    idx_t id;
+    idx_t place; ///< see faiss::lo_build
+
+    bool operator<(const Entry& other) const {
+        return std::tie(key, id, place) <
+                std::tie(other.key, other.id, other.place);
+    }
+};
+
+/// the k best of the entries seen
+struct TopK : BestEntries<Entry> {
+    // ids come in any order, so entries with the key of the worst may be better
     float threshold() const {
         constexpr float most = std::numeric_limits<float>::max();
-        return is_full() ? std::nextafter(worst().first, most) : most;
+        return is_full() ? std::nextafter(worst().key, most) : most;
     }
 };
 
@@ -41,7 +52,8 @@ struct Probe {
     size_t query;
 };
 
-/// those of the queries q0 .. q1 - 1, list by list
+/// those of the queries q0 .. q1 - 1, list by list; of one query as assigned,
+/// for the nearest lists leave few entries of others that are better
 std::vector<Probe> make_probes(const IVFBatch& batch, size_t q0, size_t q1) {
     std::vector<Probe> probes;
     for (size_t i = q0 * batch.nprobe; i < q1 * batch.nprobe; i++) {
@@ -57,9 +69,11 @@ std::vector<Probe> make_probes(const IVFBatch& batch, size_t q0, size_t q1) {
                 batch.index.nlist);
         probes.push_back({list_no, i / batch.nprobe});
     }
-    std::sort(probes.begin(), probes.end(), [](auto& a, auto& b) {
-        return std::tie(a.list_no, a.query) < std::tie(b.list_no, b.query);
-    });
+    if (q1 - q0 > 1) {
+        std::sort(probes.begin(), probes.end(), [](auto& a, auto& b) {
+            return std::tie(a.list_no, a.query) < std::tie(b.list_no, b.query);
+        });
+    }
     return probes;
 }
 
@@ -67,6 +81,7 @@ std::vector<Probe> make_probes(const IVFBatch& batch, size_t q0, size_t q1) {
 struct Scanner {
     const IVFBatch& batch;
     ScanInterrupt& interrupt;
+    const size_t q0;
     std::vector<TopK> sinks; ///< of the queries from q0 on
     faiss::IndexIVFStats stats;
 
@@ -114,7 +129,6 @@ struct Scanner {
     }
 
    private:
-    const size_t q0;
     const size_t block_size;
     /// all queries, unless their residuals are to be level-quantized
     LevelQueries queries;
@@ -142,21 +156,29 @@ struct Scanner {
         block.codes = codes.codes;
         block.unpacks = end - begin > 2;
         for (size_t j = 0; j < size && !interrupt.happened;) {
-            rows.clear();
-            for (; j < size && rows.size() < block_size; j++) {
-                const idx_t label = get_label(list_no, j, ids.ids);
-                if (!batch.sel || batch.sel->is_member(label)) {
-                    rows.push_back(j);
-                }
-            }
+            j = take_rows(list_no, ids.ids, j, size);
             if (!rows.empty()) {
                 scan_block(begin, end, ids.ids);
             }
         }
     }
 
-    idx_t get_label(idx_t list_no, size_t row, const idx_t* ids) const {
-        return batch.store_pairs ? faiss::lo_build(list_no, row) : ids[row];
+    /// the next rows of a list from j on; returns the first one after them
+    size_t take_rows(idx_t list_no, const idx_t* ids, size_t j, size_t size) {
+        if (!batch.sel) {
+            rows.resize(std::min(block_size, size - j));
+            std::iota(rows.begin(), rows.end(), idx_t(j));
+            return j + rows.size();
+        }
+        rows.clear();
+        for (; j < size && rows.size() < block_size; j++) {
+            const idx_t label =
+                    batch.store_pairs ? faiss::lo_build(list_no, j) : ids[j];
+            if (batch.sel->is_member(label)) {
+                rows.push_back(j);
+            }
+        }
+        return j;
     }
 
     void scan_block(const Probe* begin, const Probe* end, const idx_t* ids) {
@@ -214,11 +236,68 @@ struct Scanner {
         const size_t nhits =
                 block.collect(i, sink.threshold(), hits.data(), keys.data());
         for (size_t h = 0; h < nhits && hits[h] < rows.size(); h++) {
-            const idx_t label = get_label(probe.list_no, rows[hits[h]], ids);
-            stats.nheap_updates += sink.add({keys[h], label});
+            const idx_t row = rows[hits[h]];
+            const idx_t place = faiss::lo_build(probe.list_no, row);
+            stats.nheap_updates += sink.add({keys[h], ids[row], place});
         }
     }
 };
+
+/// entries that all queries at work may have, unless those are few
+constexpr size_t kMaxEntries = size_t(1) << 20;
+
+void write_results(
+        const IVFBatch& batch,
+        const std::vector<Entry>& best,
+        idx_t k,
+        float* distances,
+        idx_t* labels) {
+    const Entry none = {std::numeric_limits<float>::max(), -1, -1};
+    for (idx_t rank = 0; rank < k; rank++) {
+        const Entry& entry = rank < idx_t(best.size()) ? best[rank] : none;
+        distances[rank] = key_to_distance(batch.index.metric_type, entry.key);
+        labels[rank] = batch.store_pairs ? entry.place : entry.id;
+    }
+}
+
+/// of the queries first .. last - 1, see search_ivf_batch()
+void search_part(
+        const IVFBatch& batch,
+        size_t first,
+        size_t last,
+        idx_t k,
+        float* distances,
+        idx_t* labels,
+        faiss::IndexIVFStats& stats) {
+    const size_t n = last - first;
+    const size_t max_threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+    const size_t nparts = std::min(max_threads, n);
+    std::vector<faiss::IndexIVFStats> part_stats(nparts);
+    // or each query is searched by itself
+    const bool share_lists = n * batch.nprobe >= 2 * batch.index.nlist;
+    ScanInterrupt interrupt(
+            batch.index.d * get_block_size(batch.index.d) * kQueryTile);
+    run_on_threads(nparts, [&](size_t p) {
+        const size_t end = first + n * (p + 1) / nparts;
+        for (size_t q0 = first + n * p / nparts; q0 < end;) {
+            const size_t q1 = share_lists ? end : q0 + 1;
+            Scanner scanner(batch, interrupt, q0, q1, k);
+            scanner.run(make_probes(batch, q0, q1));
+            part_stats[p].add(scanner.stats);
+            for (; q0 < q1; q0++) {
+                const auto& best = scanner.sinks[q0 - scanner.q0].sort();
+                const size_t place = q0 * k;
+                write_results(
+                        batch, best, k, distances + place, labels + place);
+            }
+        }
+    });
+    interrupt.throw_if_happened();
+    stats.nq += n;
+    for (const faiss::IndexIVFStats& one : part_stats) {
+        stats.add(one);
+    }
+}
 
 } // namespace
 
@@ -236,33 +315,10 @@ void search_ivf_batch(
         float* distances,
         idx_t* labels,
         faiss::IndexIVFStats& stats) {
-    const faiss::MetricType metric = batch.index.metric_type;
-    const size_t max_threads = omp_in_parallel() ? 1 : omp_get_max_threads();
-    const size_t nparts = std::min(max_threads, batch.n);
-    std::vector<faiss::IndexIVFStats> part_stats(nparts);
-    ScanInterrupt interrupt(
-            batch.index.d * get_block_size(batch.index.d) * kQueryTile);
-    run_on_threads(nparts, [&](size_t p) {
-        const size_t q0 = batch.n * p / nparts;
-        const size_t q1 = batch.n * (p + 1) / nparts;
-        Scanner scanner(batch, interrupt, q0, q1, k);
-        scanner.run(make_probes(batch, q0, q1));
-        part_stats[p] = scanner.stats;
-        for (size_t q = q0; q < q1; q++) {
-            const auto& best = scanner.sinks[q - q0].sort();
-            for (idx_t rank = 0; rank < k; rank++) {
-                const bool any = rank < idx_t(best.size());
-                const float key = any ? best[rank].first
-                                      : std::numeric_limits<float>::max();
-                distances[q * k + rank] = key_to_distance(metric, key);
-                labels[q * k + rank] = any ? best[rank].second : -1;
-            }
-        }
-    });
-    interrupt.throw_if_happened();
-    stats.nq += batch.n;
-    for (const faiss::IndexIVFStats& one : part_stats) {
-        stats.add(one);
+    const size_t part = std::max<size_t>(256, kMaxEntries / k);
+    for (size_t q0 = 0; q0 < batch.n; q0 += part) {
+        const size_t q1 = std::min(q0 + part, batch.n);
+        search_part(batch, q0, q1, k, distances, labels, stats);
     }
 }
 

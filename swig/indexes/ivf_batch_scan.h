@@ -23,8 +23,8 @@ struct IVFBatch {
 
 /** The k best of each query, list by list: the codes of a list are unpacked
  * once for all queries of a thread that probe it. Ties go to the smaller
- * label. Throws when interrupted (Ctrl-C), and for a list number that does not
- * exist.
+ * id, and among entries of the same id to the smaller place. Throws when
+ * interrupted (Ctrl-C), and for a list number that does not exist.
  * @param distances  output, size n * k
  * @param labels     output, size n * k, padded with -1
  * @param stats      the work is added to it

@@ -51,10 +51,18 @@ void read_scales(IOReader& f, SDCQuantizer& sdc) {
         sdc.set_scale_values(values, centroid_scales);
     }
     FAISS_THROW_IF_NOT_MSG(
-            !scales_centroids ||
-                    (sdc.scale_bytes == 1 &&
-                     sdc.metric_type == faiss::METRIC_INNER_PRODUCT),
+            !scales_centroids || sdc.scale_bytes == 1,
             "the index file is corrupted: scales of centroids");
+}
+
+/// when all of it is read; what is trained is complete
+void check_quantizer(const SDCQuantizer& sdc, bool is_trained) {
+    FAISS_THROW_IF_NOT_MSG(
+            sdc.centroid_scales.empty() || sdc.needs_centroid_scales(),
+            "the index file is corrupted: scales of centroids");
+    if (is_trained) {
+        sdc.check_trained();
+    }
 }
 
 SDCQuantizer read_quantizer(IOReader& f) {
@@ -199,6 +207,7 @@ IndexSDC* read_IndexSDC(IOReader* f) {
     index->sdc = sdc;
     index->is_trained = read_bool(*f, "is_trained");
     read_centroids(*f, *index);
+    check_quantizer(index->sdc, index->is_trained);
     index->k_factor = read_number<float>(*f);
     index->first_nbits = read_number<int32_t>(*f);
     read_flat_codes(index.get(), f);
@@ -250,6 +259,7 @@ IndexIVFSDC* read_IndexIVFSDC(
     index->by_residual = read_bool(*f, "by_residual");
     index->learn_range = read_bool(*f, "learn_range");
     index->is_trained = read_bool(*f, "is_trained");
+    check_quantizer(index->sdc, index->is_trained);
     read_clustering(*f, index->cp);
     index->ntotal = read_number<idx_t>(*f);
     read_link(*f, *index);

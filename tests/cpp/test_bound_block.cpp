@@ -126,6 +126,39 @@ TEST(same_results_with_bounds_of_foreign_codes) {
     }
 }
 
+// Documents whose keys are NaN do not hide their neighbours' bounds.
+TEST(same_results_with_bounds_beside_norms_of_nan) {
+    IndexSDC index({128, 128}, METRIC_L2, 128, 8);
+    const idx_t n = 12000;
+    test::Random random(7);
+    std::vector<float> x = random.normal(n * 128);
+    for (idx_t i = 0; i < n; i++) {
+        // long and short ones side by side
+        const float length = 0.2f + 0.1f * float(random.integer(0, 28));
+        for (int j = 0; j < 128; j++) {
+            x[i * 128 + j] *= length;
+        }
+    }
+    index.cp.niter = 2;
+    index.train(n, x.data());
+    index.add(n, x.data());
+    const size_t place = index.sdc.layout.code_size();
+    const uint8_t nan[2] = {0, 0x7e};
+    for (idx_t i = 3000; i < n; i += 9) {
+        std::memcpy(index.codes.data() + i * index.code_size + place, nan, 2);
+    }
+    // each one near a document beside those
+    for (idx_t q = 3001; q < 6000; q += 300) {
+        std::vector<float> queries(&x[q * 128], &x[(q + 5) * 128]);
+        for (float& value : queries) {
+            value *= 0.5f;
+        }
+        const auto found = test::run_search<float>(index, queries, 5, 5);
+        const Level level(faiss::SIMDLevel::NONE);
+        CHECK(found == test::run_search<float>(index, queries, 5, 5));
+    }
+}
+
 // Queries whose keys are all the same, tiny or huge.
 TEST(same_results_with_bounds_of_extreme_queries) {
     for (faiss::MetricType metric : {METRIC_L2, METRIC_INNER_PRODUCT}) {
@@ -139,6 +172,30 @@ TEST(same_results_with_bounds_of_extreme_queries) {
             const auto found = test::run_search<float>(index, x, 9, 20);
             const Level level(faiss::SIMDLevel::NONE);
             CHECK(found == test::run_search<float>(index, x, 9, 20));
+        }
+    }
+}
+
+// Factors of queries whose inverse overflows.
+TEST(same_results_with_bounds_of_tiny_queries_and_large_documents) {
+    const int d = 64;
+    const idx_t n = 3000;
+    IndexSDC index(d, 8, METRIC_INNER_PRODUCT);
+    std::vector<float> x = test::Random(2).normal(n * d);
+    for (float& value : x) {
+        value *= 2e4f;
+    }
+    index.add(n, x.data());
+    for (float factor : {1e-34f, 3e-35f, 1e-35f, 3e-36f}) {
+        const Note note("factor", factor);
+        std::vector<float> queries = test::Random(3).normal(5 * d);
+        for (float& value : queries) {
+            value *= factor;
+        }
+        for (idx_t nq : {1, 5}) {
+            const auto found = test::run_search<float>(index, queries, nq, 5);
+            const Level level(faiss::SIMDLevel::NONE);
+            CHECK(found == test::run_search<float>(index, queries, nq, 5));
         }
     }
 }

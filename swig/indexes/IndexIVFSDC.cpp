@@ -240,6 +240,8 @@ void IndexIVFSDC::train_encoder(idx_t n, const float* x, const idx_t* assign) {
     if (!learns_range()) {
         return;
     }
+    // also where scales get two bytes later
+    learn_range = learn_range || sdc.scale_bytes == 1;
     std::vector<float> whole(by_residual ? n * d : 0);
     for (idx_t i = 0; by_residual && i < n; i++) {
         quantizer->reconstruct(assign[i], whole.data() + i * d);

@@ -226,7 +226,7 @@ struct SDCQuantizer {
 
     /** Clusters x, unless there are centroids already, and learns the range of
      * a sample less its centroids.
-     * @param x  size n * dim(), at least ncentroids vectors
+     * @param x  size n * dim(), n > 0; to be clustered, n > ncentroids
      */
     void train(size_t n, const float* x, const faiss::ClusteringParameters& cp);
 

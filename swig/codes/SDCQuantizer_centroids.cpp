@@ -54,16 +54,16 @@ void SDCQuantizer::train(
         const float* x,
         const faiss::ClusteringParameters& cp) {
     check_finite(n, dim(), x);
-    FAISS_THROW_IF_NOT_FMT(
-            n > ncentroids,
-            "%zd training vectors are too few for %zd centroids",
-            n,
-            ncentroids);
     SDCQuantizer trained = *this;
     if (!centroids.empty()) {
         check_centroids();
     }
     if (ncentroids > 0 && centroids.empty()) {
+        FAISS_THROW_IF_NOT_FMT(
+                n > ncentroids,
+                "%zd training vectors are too few for %zd centroids",
+                n,
+                ncentroids);
         faiss::Clustering clustering(dim(), int(ncentroids), cp);
         faiss::IndexFlat assigner(dim());
         clustering.train(n, x, assigner);

@@ -167,6 +167,26 @@ class TestTrain:
         net = train_binarizer(embeddings, 16, 2, hidden=(8, 0), **self.SMALL)
         assert net.report.interrupted and calls == [8, 8, 8]
 
+    def test_interrupt_of_the_second_start_keeps_the_first(
+        self, embeddings, monkeypatch
+    ):
+        apply, calls = trainer_module._Start.apply, []
+
+        def interrupted(start, *arguments):
+            calls.append(None)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return apply(start, *arguments)
+
+        first = train_binarizer(embeddings, 16, 2, **{**self.SMALL, "hidden": 8})
+        monkeypatch.setattr(trainer_module._Start, "apply", interrupted)
+        net = train_binarizer(embeddings, 16, 2, **{**self.SMALL, "hidden": (8, 0)})
+        assert net.report.interrupted and len(calls) == 2
+        np.testing.assert_array_equal(net.encode(embeddings), first.encode(embeddings))
+        calls[:] = [None]  # in the first one there is nothing to keep
+        with pytest.raises(KeyboardInterrupt):
+            train_binarizer(embeddings, 16, 2, **{**self.SMALL, "hidden": (8, 0)})
+
     def test_interrupt_keeps_the_best(self, embeddings, monkeypatch):
         calls = []
         step = Learner.step

@@ -169,3 +169,11 @@ class TestSurrogate:
     def test_not_with_a_budget(self, embeddings, change):
         with pytest.raises(ValueError, match="only expected together with m"):
             train_binarizer(embeddings, code_size=9, **change)
+
+    def test_data_of_the_other_kind_is_named(self, embeddings):
+        """Arrays have no truth value, and are not to be printed."""
+        with pytest.raises(ValueError, match="^queries: only expected without m$"):
+            train_binarizer(embeddings, 16, 2, queries=embeddings)
+        pairs = (embeddings, embeddings)
+        with pytest.raises(ValueError, match="^pairs: only expected together with m$"):
+            train_binarizer(embeddings, code_size=9, pairs=pairs)

@@ -14,6 +14,9 @@ from sdc_data import IP, L2
 
 import faiss_bebr
 
+# the graph is built twice and compared
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WIDTHS, D = [40, 24, 8], 53
 
 

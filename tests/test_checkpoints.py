@@ -32,6 +32,7 @@ KINDS = {
     "hidden": {**PLANES, "hidden": 8, "normalize": True},
     "distillation": {**PLANES, "nce_weight": 0.0},
     "float16": {**PLANES, "precision": "float16"},
+    "prefixes": {**PLANES, "matryoshka_dims": [8, 16]},
     "stops early": {**PLANES, "learning_rate": 3.0, "epochs": 9, "patience": 2},
     "budget": {"code_size": 12, "epochs": 3, "rotation_rounds": 2, "ncentroids": 16},
 }
@@ -221,6 +222,7 @@ class TestRefused:
             ({"m": [24, 16, 16]}, r"m \[24, 16, 8\] there, \[24, 16, 16\] here"),
             ({"precision": "bfloat16"}, "precision 'float32' there, 'bfloat16' here"),
             ({"document_nbits": 3}, "document_nbits 2 there, 3 here"),
+            ({"matryoshka_dims": (8,)}, r"matryoshka_dims \[\] there, \[8\] here"),
         ],
     )
     def test_other_settings(self, embeddings, stopped, change, message):

@@ -85,6 +85,9 @@ def train_compatible(
     Planes, whose loss is below 0.01 there, are better for an index that is to outlive
     its model.
 
+    Prefixes of dimensions of an old binarizer that was trained with ``matryoshka_dims``
+    are not trained for.
+
     Arguments that are not listed are those of ``train_binarizer``, for the old
     binarizer's kind of code: of planes where an index stores the first of them, else of
     a budget. The result is deterministic, interrupted and resumed as there.

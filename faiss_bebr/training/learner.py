@@ -27,6 +27,7 @@ from .network import RecurrentBinarizer
 from .objectives import (
     documents_at,
     list_depths,
+    list_widths,
     mean_distillation,
     mean_nce,
     score_neighbourhoods,
@@ -50,6 +51,7 @@ class LearningOptions:
     nce_weight: float
     distillation_weight: float
     nested: bool = False
+    matryoshka_dims: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "temperature"):
@@ -158,12 +160,13 @@ class Learner:
         total_steps = epochs * self.steps_per_epoch
         self.precision = precision
         self.slow_net = copy.deepcopy(net).requires_grad_(False)
-        # Losses are the mean over these depths of documents.
+        # Losses are the mean over documents of each of these depths and widths.
         self.depths = list_depths(net, options.nested)
+        self.widths = list_widths(net, options.matryoshka_dims)
         self.queue = DocumentQueue(
             options.queue_size,
             net.d_in,
-            net.d_out * len(self.depths),
+            net.d_out * len(self.depths) * len(self.widths),
             net.query_weight.device,
         )
         self.pairs = pairs
@@ -285,7 +288,7 @@ class Learner:
         similar = rows / self.unit
         codes = self._codes(self.net, rows)
         queries = self.query_weight * codes[-1] + self.query_offset
-        documents = documents_at(codes, self.depths)
+        documents = self._documents(codes, self.query_weight)
         near = score_neighbourhoods(
             queries.view(groups, size, -1),
             documents.unflatten(0, (groups, size)),
@@ -296,7 +299,7 @@ class Learner:
         if not options.nce_weight:
             return LossParts(torch.zeros_like(distillation), distillation)
         with torch.no_grad():
-            positives = documents_at(self._codes(self.slow_net, rows), self.depths)
+            positives = self._slow_documents(rows)
             self.queue.push(similar, positives.flatten(1))
         if self.pairs is not None:
             queries, positives, similar = self._draw_pairs(len(rows))
@@ -304,7 +307,7 @@ class Learner:
         nce = mean_nce(
             queries,
             positives,
-            self.queue.documents.unflatten(1, (len(self.depths), -1)),
+            self.queue.documents.unflatten(1, (documents.shape[1], -1)),
             pair_scores(similar, held, similar, held),
             near,
             top_k=options.hard_negatives,
@@ -314,16 +317,30 @@ class Learner:
 
     def _draw_pairs(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Mapped queries of ``n`` random pairs, (n, m), decoded documents of the slow
-        network, (n, depths, m), and embeddings of these, (n, d_in): what is no
+        network, (n, codes, m), and embeddings of these, (n, d_in): what is no
         negative is the positive's own duplicate."""
         assert self.pairs is not None
         rows = torch.randint(len(self.pairs[0]), (n,), generator=self.generator)
         asked, relevant = (part[rows.to(part.device)] for part in self.pairs)
         queries = self._codes(self.net, asked)[-1]
         with torch.no_grad():
-            positives = documents_at(self._codes(self.slow_net, relevant), self.depths)
+            positives = self._slow_documents(relevant)
         mapped = self.query_weight * queries + self.query_offset
         return mapped, positives, relevant / self.unit
+
+    def _documents(
+        self, codes: list[torch.Tensor], weight: torch.Tensor
+    ) -> torch.Tensor:
+        """Decoded, (n, codes, m). Weights differ between the groups of dimensions that
+        prefixes make, and hardly without any."""
+        if not self.options.matryoshka_dims:
+            return documents_at(codes, self.depths)
+        return documents_at(codes, self.depths, self.widths, weight)
+
+    def _slow_documents(self, rows: torch.Tensor) -> torch.Tensor:
+        """Those of the momentum encoder."""
+        net = self.slow_net
+        return self._documents(self._codes(net, rows), net.query_weight)
 
     def _codes(self, net: RecurrentBinarizer, rows: torch.Tensor) -> list[torch.Tensor]:
         if self.precision == "float32":

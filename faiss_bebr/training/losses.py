@@ -49,17 +49,30 @@ def pair_scores(
     return Scores(*(matrix.flatten(0, -2) for matrix in (scores, floats, same)))
 
 
-def document_vectors(codes: list[torch.Tensor], document_nbits: int) -> torch.Tensor:
+def document_vectors(
+    codes: list[torch.Tensor],
+    document_nbits: int,
+    width: int | None = None,
+    weight: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Decoded documents, differentiable, but for a common factor: the scales of
     ``IndexSDC``, cosine when all planes are stored, else unbiased.
 
-    codes: of every depth, (n, m) each -> (n, m).
+    codes: of every depth, (n, m) each; width: of the dimensions that are stored, all by
+    default; weight: the index's, (m,), by default the same in each dimension. Returns
+    (n, m), 0 in dimensions that are not stored.
     """
     deep, levels = codes[-1], codes[document_nbits - 1]
-    if document_nbits == len(codes):
-        return functional.normalize(levels, dim=1)
-    energy = (deep * deep).sum(dim=1, keepdim=True)
-    agreement = (deep * levels).sum(dim=1, keepdim=True)
+    m = levels.shape[1]
+    if width not in (None, m):
+        levels = functional.pad(levels[:, :width], (0, m - width))
+    elif document_nbits == len(codes):
+        if weight is None:
+            return functional.normalize(levels, dim=1)
+        return levels * (weight * levels * levels).sum(dim=1, keepdim=True).rsqrt()
+    weighted = deep if weight is None else weight * deep
+    energy = (weighted * deep).sum(dim=1, keepdim=True)
+    agreement = (weighted * levels).sum(dim=1, keepdim=True)
     return levels * (energy / agreement)
 
 

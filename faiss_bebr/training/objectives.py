@@ -1,4 +1,4 @@
-"""What a batch is trained for: the losses at every depth that documents may have."""
+"""What a batch is trained for: the losses of every code that documents may have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .network import RecurrentBinarizer
 
 
 class Neighbourhoods(NamedTuple):
-    """Scores of a batch of neighbourhoods at each depth."""
+    """Scores of a batch of neighbourhoods, of each code that documents may have."""
 
     scores: list[Scores]
     mask: torch.Tensor
@@ -33,9 +33,27 @@ def list_depths(net: RecurrentBinarizer, nested: bool) -> list[int]:
     return list(range(1, deepest + 1)) if nested else [deepest]
 
 
-def documents_at(codes: list[torch.Tensor], depths: Sequence[int]) -> torch.Tensor:
-    """Decoded documents of these depths, (n, depths, m); see ``document_vectors``."""
-    return torch.stack([document_vectors(codes, depth) for depth in depths], dim=1)
+def list_widths(net: RecurrentBinarizer, matryoshka_dims: Sequence[int]) -> list[int]:
+    """The widths that documents of ``net`` are trained for, all dimensions last."""
+    return [*matryoshka_dims, net.d_out]
+
+
+def documents_at(
+    codes: list[torch.Tensor],
+    depths: Sequence[int],
+    widths: Sequence[int | None] = (None,),
+    weight: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Decoded documents of each of these depths at each of these widths, (n, codes, m);
+    see ``document_vectors``."""
+    return torch.stack(
+        [
+            document_vectors(codes, depth, width, weight)
+            for width in widths
+            for depth in depths
+        ],
+        dim=1,
+    )
 
 
 def score_neighbourhoods(
@@ -43,18 +61,18 @@ def score_neighbourhoods(
 ) -> Neighbourhoods:
     """Every member of a neighbourhood as a query of all the others.
 
-    queries: (groups, n, m), as the index maps them; documents: (groups, n, depths, m);
+    queries: (groups, n, m), as the index maps them; documents: (groups, n, codes, m);
     embeddings: (groups, n, d_in), of mean squared norm 1.
     """
     scores = [
-        pair_scores(queries, at_depth, embeddings, embeddings)
-        for at_depth in documents.unbind(dim=2)
+        pair_scores(queries, of_one_code, embeddings, embeddings)
+        for of_one_code in documents.unbind(dim=2)
     ]
     return Neighbourhoods(scores, hardest_mask(scores[0], top_k))
 
 
 def mean_distillation(near: Neighbourhoods) -> torch.Tensor:
-    """``distillation_loss``, the mean over depths."""
+    """``distillation_loss``, the mean over codes."""
     losses = [distillation_loss(scores, near.mask) for scores in near.scores]
     return torch.stack(losses).mean()
 
@@ -69,18 +87,18 @@ def mean_nce(
     top_k: int,
     temperature: float,
 ) -> torch.Tensor:
-    """``nce_loss``, the mean over depths.
+    """``nce_loss``, the mean over codes.
 
-    queries: (n, m); positives: (n, depths, m); negatives: (queue, depths, m);
+    queries: (n, m); positives: (n, codes, m); negatives: (queue, codes, m);
     embeddings: of queries and negatives, (n, queue), whose ``codes`` are not read;
-    near: what each depth's scores are calibrated by.
+    near: what each code's scores are calibrated by.
     """
     losses = []
-    for depth, scores in enumerate(near.scores):
+    for i, scores in enumerate(near.scores):
         losses.append(
             nce_loss(
-                (queries * positives[:, depth]).sum(dim=1),
-                embeddings._replace(codes=queries @ negatives[:, depth].T),
+                (queries * positives[:, i]).sum(dim=1),
+                embeddings._replace(codes=queries @ negatives[:, i].T),
                 top_k=top_k,
                 temperature=temperature,
                 factor=calibration(scores, near.mask).detach(),

@@ -65,6 +65,30 @@ def plane_widths(m: int | Sequence[int], nbits: int | None) -> tuple[int, ...]:
     return (width,) * nbits
 
 
+def check_matryoshka_dims(dims: Sequence[int] | None, m: int) -> tuple[int, ...]:
+    """Widths of prefixes of a code of ``m`` dimensions, none for ``None``."""
+    if dims is None:
+        return ()
+    name = "matryoshka_dims"
+    if isinstance(dims, str) or not isinstance(dims, (Sequence, np.ndarray)):
+        raise TypeError(f"{name}: a sequence of integers expected, got {dims!r}")
+    widths = [integer(name, width) for width in dims]
+    if not widths:
+        raise ValueError(f"{name}: at least one width expected, got none")
+    if any(width <= 0 or width % BITS_PER_BYTE for width in widths):
+        raise ValueError(
+            f"{name}: positive multiples of {BITS_PER_BYTE} expected, got {widths}"
+        )
+    if any(a >= b for a, b in zip(widths, widths[1:], strict=False)):
+        raise ValueError(f"{name}: increasing widths expected, got {widths}")
+    if widths[-1] >= m:
+        raise ValueError(
+            f"{name}: widths below the code's {m} dimensions expected, which count "
+            f"in any case, got {widths}"
+        )
+    return tuple(widths)
+
+
 def hidden_widths(hidden: int | Sequence[int]) -> tuple[int, ...]:
     """Widths of hidden layers to try, of one or several different ones."""
     widths = hidden if isinstance(hidden, Sequence) else [hidden]

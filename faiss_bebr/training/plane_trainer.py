@@ -77,9 +77,13 @@ def train_planes(
     count = min(run.held_out_queries, len(sample.rows) // 10)
     queries, rest = np.split(sample.rows, [count])
     held_out = HeldOut(
-        queries, rest[:HELD_OUT_DOCUMENTS], k=HELD_OUT_K, nested=options.nested
+        queries,
+        rest[:HELD_OUT_DOCUMENTS],
+        k=HELD_OUT_K,
+        nested=options.nested,
+        matryoshka_dims=options.matryoshka_dims,
     )
-    start = _Start(rest[:ROTATION_POINTS], planes, run, rng)
+    start = _Start(rest[:ROTATION_POINTS], planes, options.matryoshka_dims, run, rng)
     x = torch.from_numpy(rest).to(run.device)
     maker = _Maker(x, data, drawn_pairs, planes, options)
     best: RecurrentBinarizer | None = None
@@ -127,6 +131,11 @@ class _Maker(NamedTuple):
                 net.report = TrainingReport(
                     recall, recall, settings=run.settings, data=self.data
                 )
+                if self.options.matryoshka_dims:
+                    held_out.recall(net)
+                    net.report.history.append(
+                        {"step": 0, "recall": recall, **held_out.parts}
+                    )
             else:
                 watch.bar.update(start.steps)
             if not run.epochs:
@@ -203,11 +212,17 @@ class _Start:
     """
 
     def __init__(
-        self, x: np.ndarray, planes: Planes, run: Run, rng: np.random.Generator
+        self,
+        x: np.ndarray,
+        planes: Planes,
+        matryoshka_dims: tuple[int, ...],
+        run: Run,
+        rng: np.random.Generator,
     ) -> None:
         self._x, self._planes, self._rng = x, planes, rng
+        self._prefix_widths = matryoshka_dims
         self._rounds = run.rotation_rounds
-        groups = len(plane_groups(planes.widths))
+        groups = len(plane_groups(planes.widths, matryoshka_dims))
         self.steps = self._rounds * groups + sum(map(len, START_GRID.values()))
         """Of the progress bar."""
         self._made: tuple[LinearStart, dict[str, float]] | None = None
@@ -221,6 +236,7 @@ class _Start:
                 document_nbits=self._planes.document_nbits,
                 rotation_rounds=self._rounds,
                 rng=self._rng,
+                prefix_widths=self._prefix_widths,
                 after_round=bar.update,
             )
             grid = {**START_GRID, "feedback": _feedback_grid(net)}

@@ -21,7 +21,8 @@ class TrainingReport:
     history: list[dict[str, float]] = field(default_factory=list)
     """An entry for each evaluation: ``step``, ``recall``, and the mean of each loss
     since the entry before: ``nce`` and ``distillation``, or ``score`` and ``vector``
-    for a budget. ``train_compatible`` adds the recalls that its own is the mean of."""
+    for a budget. ``train_compatible`` and ``matryoshka_dims`` add the recalls that this
+    is the mean of, and an entry of step 0, which is the start."""
     interrupted: bool = False
     """Whether Ctrl-C ended the training."""
     settings: dict[str, Any] = field(default_factory=dict)

@@ -44,9 +44,12 @@ def principal_frame(x: np.ndarray, m: int) -> PrincipalFrame:
     )
 
 
-def plane_groups(plane_widths: Sequence[int]) -> list[slice]:
-    """Runs of code dimensions that are covered by the same planes, deepest first."""
-    edges = [0, *sorted(set(plane_widths))]
+def plane_groups(
+    plane_widths: Sequence[int], prefix_widths: Sequence[int] = ()
+) -> list[slice]:
+    """Runs of code dimensions that are covered by the same planes, deepest first, and
+    are in the same prefixes of these widths."""
+    edges = [0, *sorted({*plane_widths, *prefix_widths})]
     return [slice(low, high) for low, high in zip(edges, edges[1:], strict=False)]
 
 
@@ -217,13 +220,16 @@ def fit_linear_start(
     document_nbits: int,
     rotation_rounds: int,
     rng: np.random.Generator,
+    prefix_widths: Sequence[int] = (),
     after_round: Callable[[], object] = lambda: None,
 ) -> LinearStart:
-    """PCA of ``x``, then a rotation within each group of equally deep dimensions.
+    """PCA of ``x``, then a rotation within each of the ``plane_groups``.
 
     x: (n, d_in) float32; document_nbits: the depth that documents are stored at,
     for which range and rotation are made; rotation_rounds: 0 leaves the rotation
-    random; after_round: called after each round of each group, for progress.
+    random; prefix_widths: a prefix of so many dimensions is that of the principal
+    directions, so none of as many has more variance; after_round: called after each
+    round of each group, for progress.
     """
     m = plane_widths[0]
     frame = principal_frame(x, m)
@@ -231,7 +237,7 @@ def fit_linear_start(
     rows = np.empty_like(frame.rows)
     unit = np.empty(m)
     covariance = np.zeros((m, m))
-    for group in plane_groups(plane_widths):
+    for group in plane_groups(plane_widths, prefix_widths):
         planes = sum(width >= group.stop for width in plane_widths)
         nbits = min(planes, document_nbits)
         half_width = GAUSSIAN_HALF_WIDTH[nbits - 1]

@@ -19,6 +19,7 @@ from .network import RecurrentBinarizer
 from .options import (
     check_defaults,
     check_least,
+    check_matryoshka_dims,
     check_surrogate,
     hidden_widths,
     integer,
@@ -50,6 +51,7 @@ PLANES_ONLY: dict[str, Any] = {
     "precision": None,
     "pairs": None,
     "nested": False,
+    "matryoshka_dims": None,
     "surrogate": "straight_through",
 }
 # What a fingerprint stands for in checkpoints.
@@ -68,6 +70,7 @@ def train_binarizer(
     queries: Any = None,
     pairs: Any = None,
     nested: bool = False,
+    matryoshka_dims: Sequence[int] | None = None,
     surrogate: str = "straight_through",
     document_nbits: int | None = None,
     hidden: int | Sequence[int] | None = None,
@@ -145,6 +148,14 @@ def train_binarizer(
         Whether all of the first 1, 2, ... ``document_nbits`` planes are to be good
         documents on their own: losses, and the recall that decides, are means over
         these depths.
+    matryoshka_dims : sequence of int, optional
+        Widths below ``m``, increasing multiples of 8, such as ``(64, 128)``: documents
+        of so many first dimensions of each plane are to be good on their own, in an
+        index of planes of this width, such as ``IndexSDC(transform, [64, 64])``, which
+        has to be trained, or ``SDC64-64``. The start rotates dimensions between two
+        widths among themselves only; losses, and the recall that decides, are means
+        over these widths and all dimensions (with ``nested`` each at all depths).
+        ``.report.history`` has each width's recall, as ``recall_64``.
     surrogate : str
         What the gradient of a sign is taken of, for values in -1 .. 1:
         ``"straight_through"``, the identity, 0 outside; ``"tanh"``, of everything;
@@ -259,6 +270,7 @@ def train_binarizer(
     if hidden is None:
         hidden = (0, 2 * widths[0]) if depth == len(widths) > 1 else 0
     given["hidden"] = hidden_widths(hidden)
+    dims = given["matryoshka_dims"] = check_matryoshka_dims(matryoshka_dims, widths[0])
     planes = plane_trainer.Planes(
         widths=widths,
         document_nbits=depth,
@@ -275,6 +287,7 @@ def train_binarizer(
         nce_weight=nce_weight,
         distillation_weight=distillation_weight,
         nested=bool(nested),
+        matryoshka_dims=dims,
     )
     run = make_run(given, precision, DATA)
     return plane_trainer.train_planes(x, pairs, planes, options, run)

@@ -19,9 +19,13 @@ from faiss_bebr.training import (  # noqa: E402
     train_binarizer,
     train_compatible,
 )
-from faiss_bebr.training.compatible_data import OldGeneration  # noqa: E402
+from faiss_bebr.training.compatible_data import (  # noqa: E402
+    OldGeneration,
+    count_by_chance,
+)
 from faiss_bebr.training.compatible_held_out import StagedHeldOut  # noqa: E402
 from faiss_bebr.training.compatible_scores import CompatibleScoreLearner  # noqa: E402
+from faiss_bebr.training.held_out import count_hits  # noqa: E402
 
 K = 10
 QUICK = {"epochs": 0, "rotation_rounds": 2}
@@ -116,3 +120,34 @@ def test_warns_of_a_budget(models, old_binarizers):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train_compatible(old_binarizer=planes, epochs=0, **arguments)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_warns_of_rows_that_do_not_belong_together(kind, models, old_binarizers, rng):
+    """Whether documents or others are the queries; half of the rows that do
+    are enough."""
+    old = old_binarizers[kind]
+    shuffled = rng.permutation(models.old.documents)
+    half = models.old.documents.copy()
+    half[::2] = rng.permutation(half[::2])
+    message = "x_new, x_old: the rows seem not to belong together"
+    for queries in (None, models.new.queries):
+        arguments = {"queries": queries, "epochs": 0}
+        with pytest.warns(UserWarning, match=message) as caught:
+            train_compatible(models.new.documents, old, shuffled, **arguments)
+        assert {warning.filename for warning in caught} == {__file__}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=message)
+            train_compatible(models.new.documents, old, half, **arguments)
+
+
+def test_hits_by_chance(rng):
+    found = rng.integers(0, 9, (20, 3))
+    truth = rng.integers(0, 12, (20, 3))
+    pairs = [
+        count_hits(found[[i]], truth[[j]])
+        for i in range(20)
+        for j in range(20)
+        if i != j
+    ]
+    assert count_by_chance(found, truth) == pytest.approx(np.mean(pairs) * 20)

@@ -15,7 +15,12 @@ from reference import (  # noqa: E402
     unbiased_documents,
 )
 
-from faiss_bebr.training import RecurrentBinarizer, train_binarizer  # noqa: E402
+import faiss_bebr  # noqa: E402
+from faiss_bebr.training import (  # noqa: E402
+    RecurrentBinarizer,
+    train_binarizer,
+    train_compatible,
+)
 from faiss_bebr.training import plane_trainer as trainer_module  # noqa: E402
 from faiss_bebr.training.learner import Learner  # noqa: E402
 from faiss_bebr.training.sampling import sample_rows  # noqa: E402
@@ -244,8 +249,19 @@ class TestTrain:
 
     def test_warns_where_lengths_vary(self, embeddings):
         lengths = np.random.default_rng(0).uniform(0.5, 2, (len(embeddings), 1))
-        with pytest.warns(UserWarning, match="unit length"):
-            train_binarizer(embeddings * lengths, 16, 2, epochs=0)
+        x = (embeddings * lengths).astype(np.float32)
+        small = {"epochs": 0, "rotation_rounds": 0}
+        old = train_binarizer(embeddings, 16, 2, **small)
+        index = faiss_bebr.index_factory(D_IN, "IDMap2,BEBR16x2,SDC2")
+        for train in (
+            lambda: train_binarizer(x, 16, 2, **small),
+            lambda: train_binarizer(x, code_size=9, **small),
+            lambda: train_compatible(x, old, embeddings, **small),
+            lambda: index.train(x),
+        ):
+            with pytest.warns(UserWarning, match="unit length") as caught:
+                train()
+            assert {warning.filename for warning in caught} == {__file__}
 
     @pytest.mark.parametrize(
         ("change", "error", "message"),

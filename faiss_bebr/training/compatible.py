@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from .network import RecurrentBinarizer
 from .options import check_defaults, check_least, check_surrogate
 from .run import make_run
 from .trainer import PLANES_ONLY
+from .user_warnings import warn_user
 
 # A rotation towards old codes is further from its best than a start of its own is, so
 # with planes there are more steps than in train_binarizer, and longer ones.
@@ -132,7 +132,10 @@ def train_compatible(
     Warns
     -----
     UserWarning
-        If documents are not the first planes of the old code, as of a budget.
+        If documents are not the first planes of the old code, as of a budget; and if
+        the rows of ``x_new`` and ``x_old`` seem not to belong together, since old codes
+        of queries find hardly more of their own nearest documents in the new space than
+        of another query's.
     """
     given = dict(locals())
     old = OldGeneration(as_transform(old_binarizer))
@@ -179,11 +182,10 @@ def train_compatible(
     )
     run = make_run(given, precision, DATA)
     if not old.is_plain:
-        warnings.warn(
+        warn_user(
             "old_binarizer: the index of a budget keeps the plane widths, range and "
             "centroids of old codes, which new ones do not fit well, so recall after "
             "re-coding stays below that of a new index; documents of the first planes "
-            "of a code are better for an index that is to outlive its model",
-            stacklevel=2,
+            "of a code are better for an index that is to outlive its model"
         )
     return train_compatible_network(x_new, old, x_old, queries, upgrade, run)

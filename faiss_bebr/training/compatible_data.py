@@ -17,6 +17,7 @@ from .network import BITS_PER_BYTE, RecurrentBinarizer
 from .residual_start import CLUSTERING_ROUNDS
 from .run import Run
 from .sampling import Sample, draw_sample
+from .user_warnings import warn_user
 
 # Old documents found by old queries, of those that exact search finds: below this
 # share the binarizer was not made for these embeddings. Random signs find more.
@@ -24,6 +25,21 @@ LEAST_OLD_RECALL = 0.1
 OLD_RECALL_QUERIES = 200
 OLD_RECALL_DOCUMENTS = 5_000
 OLD_RECALL_K = 10
+# Of the documents nearest to a query in the new space, old codes of paired rows find
+# many times those of another query's; without pairs they find as many. Of these 2000
+# (200 queries, 10 documents each) some are found by chance, give or take their root.
+LEAST_LIFT = 2.0
+DEVIATIONS = 4.0
+
+
+def count_by_chance(found: np.ndarray, truth: np.ndarray) -> float:
+    """Hits, see ``count_hits``, that each query's result has on average in the truth of
+    the other queries: those of a result that knows nothing of the query. Documents that
+    many queries find, and clusters of queries, are in both."""
+    n = max(found.max(), truth.max()) + 1
+    often = [np.bincount(labels.ravel(), minlength=n) for labels in (found, truth)]
+    others = int(often[0] @ often[1]) - count_hits(found, truth)
+    return others / max(len(found) - 1, 1)
 
 
 class PairedSample(NamedTuple):
@@ -137,10 +153,14 @@ class OldGeneration:
         self.index.cp.min_points_per_centroid = 1
         self.index.train(codes)
 
-    def check_recall(self, x_old: np.ndarray, codes: np.ndarray) -> None:
-        """Refuse a binarizer that finds next to nothing among the embeddings.
+    def check_recall(
+        self, x_new: np.ndarray, x_old: np.ndarray, codes: np.ndarray
+    ) -> None:
+        """Refuse a binarizer that finds next to nothing among the embeddings, and warn
+        of new embeddings whose neighbours are not those of old codes.
 
-        x_old: (n, d_old) float32, random rows; codes: (n, m) float32, theirs.
+        x_new, x_old: (n, d_new), (n, d_old) float32, random rows; codes: (n, m)
+        float32, theirs.
         """
         count = min(OLD_RECALL_QUERIES, len(x_old) // 10)
         documents = slice(count, count + OLD_RECALL_DOCUMENTS)
@@ -153,6 +173,18 @@ class OldGeneration:
             raise ValueError(
                 "old_binarizer: one that was trained for x_old expected; of the "
                 f"documents nearest to a query it finds {recall:.0%}"
+            )
+        new_truth = search_neighbours(x_new[:count], x_new[documents], k)[1]
+        hits, by_chance = (
+            count_hits(found, new_truth),
+            count_by_chance(found, new_truth),
+        )
+        if hits <= LEAST_LIFT * by_chance + DEVIATIONS * by_chance**0.5:
+            warn_user(
+                "x_new, x_old: the rows seem not to belong together; of the documents "
+                f"nearest to a query among x_new, its old code finds "
+                f"{hits / new_truth.size:.2%} among those of x_old, and of those of "
+                f"other queries {by_chance / new_truth.size:.2%}"
             )
 
     def indexes(self, nested: bool) -> list[IndexSDC]:

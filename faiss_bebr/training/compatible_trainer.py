@@ -163,7 +163,7 @@ def _prepare(
         count = min(run.held_out_queries, others)
         held_out, anchors = np.split(drawn.rows, [count])
         anchors = anchors[:MAX_ANCHORS]
-    old.check_recall(sample.old.rows[-len(codes) :], codes)
+    old.check_recall(x, sample.old.rows[-len(codes) :], codes)
     return Material(x, codes, anchors, held_out, held_out_codes, data)
 
 

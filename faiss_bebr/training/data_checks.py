@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
+
+from .user_warnings import warn_user
 
 MIN_TRAIN_POINTS = 64
 NAMED_ROWS = 5
@@ -77,11 +78,10 @@ def warn_of_lengths(sample: np.ndarray) -> None:
     """Codes keep directions well and lengths less so; say so where these differ."""
     lengths = np.linalg.norm(sample, axis=1)
     if lengths.std() > MAX_LENGTH_VARIATION * lengths.mean():
-        warnings.warn(
+        warn_user(
             f"the embeddings' lengths vary by {lengths.std() / lengths.mean():.0%}; "
             "binarizers are made for unit length: normalize them, as with "
-            "faiss.normalize_L2",
-            stacklevel=4,
+            "faiss.normalize_L2"
         )
 
 

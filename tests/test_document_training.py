@@ -393,7 +393,7 @@ class TestBadArguments:
             ({"ncentroids": -1}, ValueError, "ncentroids: 0 to 65536.*-1"),
             ({"ncentroids": 2.5}, TypeError, "ncentroids: an integer"),
             ({"ncentroids": 5, "coarse": False}, ValueError, "without coarse.*5"),
-            ({"ncentroids": 1500}, ValueError, "x: more than 1500 vectors"),
+            ({"ncentroids": 1500}, ValueError, "x: more than 1500 different"),
             ({"learning_rate": 0.0}, ValueError, "learning_rate"),
             ({"queries": np.zeros((100, 31))}, ValueError, "queries"),
             ({"queries": np.ones((100, 31))}, ValueError, "queries: 32 .*31"),

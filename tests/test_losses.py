@@ -49,6 +49,16 @@ class TestLosses:
         torch.testing.assert_close(single, row)
         assert torch.isfinite(loss)
 
+    def test_nce_of_duplicates_alone(self):
+        """A vector of many copies can fill a batch: there is nothing to learn then."""
+        x = torch.ones(4, 2, requires_grad=True)
+        scores = pair_scores(x, x, x, x)
+        factor = calibration(scores, hardest_mask(scores, 3)).detach()
+        positive = x.sum(dim=1)
+        loss = nce_loss(positive, scores, top_k=3, temperature=0.1, factor=factor)
+        loss.backward()
+        assert loss == 0 and not x.grad.any()
+
     def test_nce_keeps_the_hardest(self):
         scores = Scores(
             torch.tensor([[3.0, 1.0, 2.0]]),

@@ -7,8 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from faiss_bebr.training import (  # noqa: E402
+    document_trainer,
+    sampling,
+    sources,
+    train_binarizer,
+)
 from faiss_bebr.training import plane_trainer as trainer_module  # noqa: E402
-from faiss_bebr.training import sampling, sources, train_binarizer  # noqa: E402
 from faiss_bebr.training.data_checks import check_columns, check_pairs  # noqa: E402
 from faiss_bebr.training.sampling import draw_sample  # noqa: E402
 
@@ -177,6 +182,10 @@ class TestSources:
             assert torch.equal(value, found.state_dict()[name]), name
 
 
+def unreachable(*_args, **_kwargs):
+    raise AssertionError("training began in spite of bad data")
+
+
 class TestBadData:
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("kind", ["array", "map", "batches", "tensor"])
@@ -215,10 +224,26 @@ class TestBadData:
         bad[5, 5] = 1e300
         with pytest.raises(ValueError, match="NaN or infinite values in row 5"):
             sample(bad)
-        large = np.abs(x) * np.float32(1e37)
-        with np.errstate(over="ignore"):
-            assert np.isinf(large.sum())
-        assert sample(large).total == len(x)
+
+    @pytest.mark.parametrize("factor", [1e37, 1e25, 1e9, 1e-17, 1e-25])
+    def test_very_long_and_short_vectors_are_named(self, x, factor):
+        bad = x.copy()
+        bad[[9, 600]] *= np.float32(factor)
+        for source in (bad, batches(bad)):
+            with pytest.raises(
+                ValueError, match="^x: .* 1e-15 to 1e.08 .*rows 9, 600$"
+            ):
+                sample(source)
+
+    @pytest.mark.parametrize("factor", [1e-14, 1e6])
+    def test_long_and_short_vectors(self, embeddings, factor):
+        options = {"epochs": 1, "batch_size": 256, "rotation_rounds": 2}
+        x = embeddings * np.float32(factor)
+        expected = train_binarizer(embeddings, 16, 2, hidden=0, **options)
+        net = train_binarizer(x, 16, 2, hidden=0, **options)
+        start = net.report.start_recall
+        assert start == pytest.approx(expected.report.start_recall, abs=0.01)
+        train_binarizer(x, code_size=9, epochs=0, rotation_rounds=2)
 
     @pytest.mark.parametrize(
         ("bad", "error", "message"),
@@ -299,6 +324,23 @@ class TestBadData:
         error = ValueError if message else Begun
         with pytest.raises(error, match=message):
             train_binarizer(**arguments)
+
+    @pytest.mark.parametrize("count", [2, 3, 40])
+    def test_few_different_vectors(self, embeddings, monkeypatch, count):
+        x = np.resize(embeddings[:count], (1000, 32)).astype(np.float32)
+        options = {"epochs": 1, "rotation_rounds": 2}
+        net = train_binarizer(x, 16, 2, **options)
+        assert np.isfinite(net.report.history[0]["nce"])
+        train_binarizer(x, code_size=9, ncentroids=count - 1, **options)
+        monkeypatch.setattr(document_trainer, "take_residuals", unreachable)
+        message = f"^x: more than {count} different .*got {count} among 900$"
+        with pytest.raises(ValueError, match=message):
+            train_binarizer(x, code_size=9, ncentroids=count, **options)
+
+    def test_centroids_of_what_is_not_held_out(self, embeddings, monkeypatch):
+        monkeypatch.setattr(document_trainer, "take_residuals", unreachable)
+        with pytest.raises(ValueError, match="more than 1350 .*got 1350 among 1350"):
+            train_binarizer(embeddings, code_size=9, ncentroids=1350)
 
     def test_pairs(self):
         check_pairs(np.ones((3, 4)), np.ones((3, 5)))

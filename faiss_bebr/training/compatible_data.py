@@ -11,7 +11,7 @@ import numpy as np
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexSDC
 
-from .data_checks import check_columns, warn_of_lengths
+from .data_checks import check_columns, check_distinct, warn_of_lengths
 from .held_out import count_hits, search_neighbours
 from .network import BITS_PER_BYTE, RecurrentBinarizer
 from .residual_start import CLUSTERING_ROUNDS
@@ -144,11 +144,7 @@ class OldGeneration:
         old binarizer makes of a sample, (n, m) float32."""
         if self.is_plain:
             return
-        if len(codes) <= self.index.ncentroids:
-            raise ValueError(
-                f"x_old: more than {self.index.ncentroids} vectors expected, which the "
-                f"index's centroids are learned of, got {len(codes)}"
-            )
+        check_distinct(codes, self.index.ncentroids, "x_old")
         self.index.cp.niter = CLUSTERING_ROUNDS
         self.index.cp.min_points_per_centroid = 1
         self.index.train(codes)

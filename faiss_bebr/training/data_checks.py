@@ -13,28 +13,53 @@ NAMED_ROWS = 5
 # Columns are compared on this many rows first, which nearly always settles it.
 COLUMN_ROWS = 2048
 MAX_LENGTH_VARIATION = 0.1
+# Squares of lengths are float32, and sums of squared scores.
+LEAST_LENGTH, MAX_LENGTH = 1e-15, 1e8
 
 
 def check_rows(block: np.ndarray, name: str, numbers: np.ndarray) -> None:
-    """Refuse NaN, infinity and zero vectors, with their row numbers.
+    """Refuse NaN, infinity, zero vectors, and others too long or short for float32
+    arithmetic, with their row numbers.
 
     A zero vector has no direction, so nothing is near it or far from it.
 
     block: (b, d) float32; numbers: (b,) of its rows in the source.
     """
-    # The sum is finite unless a value is not, or it overflows: then look closer.
-    with np.errstate(invalid="ignore", over="ignore"):
-        total = block.sum()
-    if not np.isfinite(total):
-        bad = ~np.isfinite(block).all(axis=1)
-        if bad.any():
-            raise ValueError(f"{name}: NaN or infinite values in {_rows(numbers[bad])}")
-    candidates = np.flatnonzero(block[:, 0] == 0)
-    zero = candidates[~block[candidates].any(axis=1)]
-    if len(zero):
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        squares = np.einsum("ij,ij->i", block, block)
+        good = (squares >= LEAST_LENGTH**2) & (squares <= MAX_LENGTH**2)
+    if good.all():
+        return
+    block, numbers = block[~good], numbers[~good]
+    bad = ~np.isfinite(block).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{name}: NaN or infinite values in {_rows(numbers[bad])}")
+    zero = ~block.any(axis=1)
+    if zero.any():
         raise ValueError(
             f"{name}: zero vectors, which have no direction, in {_rows(numbers[zero])}"
         )
+    raise ValueError(
+        f"{name}: vectors of length {LEAST_LENGTH:g} to {MAX_LENGTH:g} expected, got "
+        f"longer or shorter ones in {_rows(numbers)}"
+    )
+
+
+def check_distinct(sample: np.ndarray, ncentroids: int, name: str = "x") -> None:
+    """Refuse data that cannot be clustered: each centroid needs a vector of its own,
+    and one vector has to be apart from them.
+
+    sample: (n, d) float32, without what is held out.
+    """
+    found: set[int] = set()
+    for row in sample:
+        found.add(hash(row.tobytes()))
+        if len(found) > ncentroids:
+            return
+    raise ValueError(
+        f"{name}: more than {ncentroids} different vectors expected beside those held "
+        f"out, as there are so many centroids, got {len(found)} among {len(sample)}"
+    )
 
 
 def check_size(n: int, name: str, m: int = 0) -> None:

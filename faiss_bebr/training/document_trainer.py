@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from faiss_bebr.swigfaiss_bebr import SDCQuantizer
 
-from .data_checks import check_columns, warn_of_lengths
+from .data_checks import check_columns, check_distinct, warn_of_lengths
 from .document_code import (
     LEAST_WIDTHS,
     MAX_ONE_BYTE_CENTROIDS,
@@ -145,7 +145,7 @@ def train_document_code(
     rows, data = sample.rows, sample.statistics()
     d_in = rows.shape[1]
     ncentroids = _resolve_ncentroids(request, len(rows))
-    _check_sample(rows, request, ncentroids)
+    _check_sample(rows, request)
     warn_of_lengths(rows)
     if queries is None:
         count = min(run.held_out_queries, len(rows) // 10)
@@ -161,6 +161,7 @@ def train_document_code(
         data["queries"] = drawn.statistics()
         count = min(run.held_out_queries, len(drawn.rows) // 5)
         held_out, anchors = np.split(drawn.rows, [count])
+    check_distinct(rows, ncentroids)
     stored = run.stored(data)
     start = None if stored is None else stored_start(stored, *START_NAMES)
     d = transform_dim(d_in)
@@ -237,18 +238,14 @@ def _restore_start(net: RecurrentBinarizer, start: LearningState) -> LinearMap:
     return linear
 
 
-def _check_sample(
-    sample: np.ndarray, request: DocumentRequest, ncentroids: int
-) -> None:
-    n, d_in = sample.shape
+def _check_sample(sample: np.ndarray, request: DocumentRequest) -> None:
+    d_in = sample.shape[1]
     widths = request.plane_widths
     if widths is not None and widths[0] > transform_dim(d_in):
         raise ValueError(
             f"document_plane_widths: at most the embeddings' {d_in} dimensions "
             f"expected, got {widths[0]}"
         )
-    if n <= ncentroids:
-        raise ValueError(f"x: more than {ncentroids} vectors expected, got {n}")
     if d_in < BITS_PER_BYTE:
         raise ValueError(f"x: at least {BITS_PER_BYTE} dimensions expected, got {d_in}")
     check_columns(sample, BITS_PER_BYTE)

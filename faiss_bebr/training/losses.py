@@ -132,6 +132,10 @@ def nce_loss(
     """
     candidates = negatives.codes.masked_fill(negatives.same, -torch.inf)
     hardest = candidates.topk(min(top_k, candidates.shape[1]), dim=1).values
-    logits = torch.cat([positive[:, None], hardest], dim=1) * (factor / temperature)
+    # Infinity times the factor of a batch of duplicates, which is 0, would be NaN.
+    none = hardest.isneginf()
+    scores = torch.cat([positive[:, None], hardest.masked_fill(none, 0)], dim=1)
+    logits = scores * (factor / temperature)
+    logits[:, 1:].masked_fill_(none, -torch.inf)
     target = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
     return functional.cross_entropy(logits, target)

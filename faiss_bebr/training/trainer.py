@@ -236,9 +236,10 @@ def train_binarizer(
     ------
     TypeError, ValueError
         With the argument's name, what was expected and what was found, before training
-        begins: of too few vectors, NaN, infinity or zero vectors (with their rows),
-        too many constant or duplicate columns, and of a checkpoint that is damaged or
-        of other settings or data.
+        begins: of too few vectors, of NaN, infinity, zero vectors and lengths that are
+        not 1e-15 to 1e8 (with their rows), of too many constant or duplicate columns,
+        of no more different vectors than centroids, and of a checkpoint that is
+        damaged or of other settings or data.
     ImportError
         If ``checkpoint`` or ``log_dir`` needs a package that is missing.
     """

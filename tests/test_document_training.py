@@ -116,10 +116,6 @@ class TestStart:
         assert index.code_size == 32 + 2
         assert net.report.start_recall > 0.97
 
-    def test_two_bytes_of_number_need_not_fit(self, embeddings):
-        net = train_binarizer(embeddings, code_size=2, **START)
-        assert net.ncentroids == 0 and net.document_plane_widths == (8,)
-
     @pytest.mark.parametrize("ncentroids", [0, 1, 300, None])
     def test_widths_by_hand(self, embeddings, ncentroids):
         net = train_binarizer(
@@ -387,8 +383,8 @@ class TestBadArguments:
             ({"m": 16}, ValueError, "code_size: only expected without m"),
             ({"hidden": 8}, ValueError, "hidden: only expected together with m"),
             ({"nbits": 2}, ValueError, "nbits: only expected together with m"),
-            ({"code_size": 1}, ValueError, "code_size: at least 2.*1"),
-            ({"code_size": 3, "ncentroids": 300}, ValueError, "at least 4.*3"),
+            ({"code_size": 3}, ValueError, "code_size: at least 4 bytes.*got 3"),
+            ({"code_size": 2, "coarse": False}, ValueError, "code_size: at least 4"),
             ({"code_size": 8.5}, TypeError, "code_size: an integer"),
             ({"ncentroids": -1}, ValueError, "ncentroids: 0 to 65536.*-1"),
             ({"ncentroids": 2.5}, TypeError, "ncentroids: an integer"),

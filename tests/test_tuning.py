@@ -14,6 +14,7 @@ import faiss_bebr
 from faiss_bebr.training.sampling import draw_sample
 from faiss_bebr.tuning import TuningResult, TuningRow, faiss_grid, own_grid
 from faiss_bebr.tuning.grid import MIN_SIZE, measure_code
+from faiss_bebr.tuning.measurement import Measurement
 from faiss_bebr.tuning.result import pareto_rows
 
 GRID = ["BEBR8B,SDC", "BEBR16B,SDC", "BEBR32x4,SDC1"]
@@ -217,6 +218,15 @@ def test_constant_columns_leave_fewer_dimensions(embeddings):
     assert all(row.is_own for row in result.rows)
 
 
+def test_budget_past_all_planes(embeddings):
+    """As many bytes as the planes of 32 dimensions need are enough for it."""
+    settings = {**FAST, "grid": ["BEBR99B,SDC"], "compare": False}
+    result = faiss_bebr.tune(embeddings, bytes=34, **settings)
+    assert result.best.bytes == 34
+    with pytest.raises(ValueError, match="bytes: at least 33 .*'BEBR99B,SDC'"):
+        faiss_bebr.tune(embeddings, bytes=32, **settings)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -227,6 +237,9 @@ def test_constant_columns_leave_fewer_dimensions(embeddings):
         ({"recall": 0}, ValueError, "recall: above 0, at most 1 expected, got 0"),
         ({"recall": 1.01}, ValueError, "recall: above 0.*got 1.01"),
         ({"recall": "high"}, TypeError, "recall: a number expected, got 'high'"),
+        ({"bytes": 2}, ValueError, "bytes: at least 4 .*'BEBR4B,SDC'.* got 2"),
+        ({"bytes": 5, "grid": GRID[:2]}, ValueError, "at least 8 .*'BEBR8B,SDC'"),
+        ({"bytes": 33, "grid": ["BEBR32x8,SDC8"]}, ValueError, "at least 34 .* got 33"),
         ({"bytes": 8, "metric": faiss.METRIC_L1}, ValueError, "metric"),
         ({"bytes": 8, "k": 0}, ValueError, "k: at least 1"),
         ({"bytes": 8, "k": 2000}, ValueError, "k: at most 1000 documents"),
@@ -241,7 +254,11 @@ def test_constant_columns_leave_fewer_dimensions(embeddings):
         ({"bytes": 8, "compare": [3]}, TypeError, "compare: a sequence of strings"),
     ],
 )
-def test_bad_arguments(arguments, error, message, embeddings):
+def test_bad_arguments(arguments, error, message, embeddings, monkeypatch):
+    def unreachable(*_args, **_kwargs):
+        raise AssertionError("a code was trained in spite of a bad argument")
+
+    monkeypatch.setattr(Measurement, "measure", unreachable)
     with pytest.raises(error, match=message):
         faiss_bebr.tune(embeddings, **(FAST | arguments))
 

@@ -16,12 +16,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from faiss_bebr.swigfaiss_bebr import SDCQuantizer
+from faiss_bebr.swigfaiss_bebr import BinarizerTransform, SDCQuantizer
 
 from .data_checks import check_columns, check_distinct, warn_of_lengths
 from .document_code import (
     LEAST_WIDTHS,
-    MAX_ONE_BYTE_CENTROIDS,
     PLANES_PER_OCTAVE,
     DocumentCode,
     choose_plane_widths,
@@ -115,25 +114,13 @@ def check_request(
             raise ValueError(
                 f"ncentroids: 0 to {MAX_CENTROIDS} expected, got {ncentroids}"
             )
-    least = extra_bytes(ncentroids or 0) + 1
+    least = BinarizerTransform.min_document_code_size
     if code_size is not None and integer("code_size", code_size) < least:
         raise ValueError(
-            f"code_size: at least {least} bytes expected, a plane of 8 dimensions and "
-            f"what comes with it, got {code_size}"
+            f"code_size: at least {least} bytes expected, those of a plane of 8 "
+            f"dimensions, a scale and the number of a centroid, got {code_size}"
         )
     return DocumentRequest(code_size, widths, ncentroids)
-
-
-def _resolve_ncentroids(request: DocumentRequest, n: int) -> int:
-    """Centroids for a sample of ``n`` vectors; with planes beside them."""
-    if request.ncentroids is not None:
-        return request.ncentroids
-    ncentroids = default_ncentroids(n)
-    if request.code_size is not None:
-        while extra_bytes(ncentroids) >= request.code_size:
-            two_bytes = ncentroids > MAX_ONE_BYTE_CENTROIDS
-            ncentroids = MAX_ONE_BYTE_CENTROIDS if two_bytes else 0
-    return ncentroids
 
 
 def train_document_code(
@@ -144,7 +131,9 @@ def train_document_code(
     sample = draw_sample(x, run.max_train_points, rng)
     rows, data = sample.rows, sample.statistics()
     d_in = rows.shape[1]
-    ncentroids = _resolve_ncentroids(request, len(rows))
+    ncentroids = request.ncentroids
+    if ncentroids is None:
+        ncentroids = default_ncentroids(len(rows))
     _check_sample(rows, request)
     warn_of_lengths(rows)
     if queries is None:

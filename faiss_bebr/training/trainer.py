@@ -127,7 +127,8 @@ def train_binarizer(
     nbits : int, optional
         Planes, 1 to 8; needed where ``m`` is an int.
     code_size : int, optional
-        Bytes of a document's code: planes, scale, and number of the centroid.
+        Bytes of a document's code: planes, scale, and number of the centroid; at
+        least 4.
     document_plane_widths : sequence of int, optional
         Widths of the planes that an index stores, multiples of 8, not increasing.
     ncentroids : int, optional

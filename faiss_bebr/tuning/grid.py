@@ -13,6 +13,7 @@ import faiss
 
 from faiss_bebr.factory import index_factory
 from faiss_bebr.factory.tokens import has_own_token
+from faiss_bebr.factory_tools import get_code_size
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform
 
 MIN_SIZE = BinarizerTransform.min_document_code_size
@@ -102,6 +103,13 @@ def measure_code(d: int, description: str, metric: int = faiss.METRIC_L2) -> int
         return faiss.index_factory(d, description, metric).sa_code_size()
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{description!r} cannot be measured: {error}") from error
+
+
+def least_code_size(d: int, description: str, metric: int) -> int:
+    """Bytes of a vector's code; of a budget, which training fills unless all planes
+    need less, as few as it can have."""
+    untrained = measure_code(d, description, metric)
+    return min(untrained, get_code_size(d, description))
 
 
 def _most_dimensions(pattern: str, d: int, size: int, limit: int) -> str | None:

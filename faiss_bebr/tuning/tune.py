@@ -12,7 +12,7 @@ import numpy as np
 from faiss_bebr.factory.tokens import has_own_token
 from faiss_bebr.trainer_hook import import_training
 
-from .grid import Candidate, faiss_grid, measure_code, own_grid
+from .grid import Candidate, faiss_grid, least_code_size, measure_code, own_grid
 from .measurement import Measurement
 from .result import TuningResult
 
@@ -88,7 +88,8 @@ def tune(
     ImportError
         If PyTorch is missing.
     TypeError, ValueError
-        With the argument's name, what was expected and what was found.
+        With the argument's name, what was expected and what was found; also of
+        ``bytes`` that no code of the grid fits in.
     """
     import_training()  # says so if PyTorch is missing, which these need
     from tqdm.auto import tqdm
@@ -120,6 +121,8 @@ def tune(
         own = _as_given("grid", grid)
     candidates = own + _choose_compared(d, bytes, compare)
     _check_candidates(d, own, candidates, metric)
+    if bytes is not None:
+        _check_bytes(d, bytes, own, metric)
     measurement = Measurement(
         documents,
         held_out,
@@ -176,6 +179,19 @@ def _check_candidates(
             )
     for candidate in candidates:
         measure_code(d, candidate.description, metric)
+
+
+def _check_bytes(d: int, size: int, own: list[Candidate], metric: int) -> None:
+    sizes = [
+        (least_code_size(d, candidate.description, metric), candidate.description)
+        for candidate in own
+    ]
+    least, description = min(sizes)
+    if size < least:
+        raise ValueError(
+            f"bytes: at least {least} expected, which the smallest code of the grid, "
+            f"{description!r}, takes, got {size}"
+        )
 
 
 def _as_given(name: str, descriptions: Sequence[str]) -> list[Candidate]:

@@ -30,6 +30,7 @@ from faiss_bebr.factory.tokens import (
     parse_budget,
     parse_stored_code,
     refuse,
+    refuse_encoding,
     split_at_commas,
 )
 from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC
@@ -217,7 +218,7 @@ class _Parser:
         return index
 
     def parse_encoding(self, tokens: list[str], space: _Space) -> Any:
-        if len(tokens) > 1 or not is_encoding(tokens[0]):
+        if len(tokens) > 1 or not tokens[0].startswith("SDC"):
             return None
         return self.make_flat(tokens[0], space)
 
@@ -250,7 +251,7 @@ class _Parser:
         `has_centroids`: whether the index may have a coarse first stage in its codes.
         """
         if not is_encoding(token):
-            refuse(token, self.description, "expected SDC<nbits> or SDC<m0>-<m1>-..")
+            refuse_encoding(token, self.description)
         if space.binarizer is not None and space.later_transform:
             raise ValueError(
                 f"{space.later_transform!r} in {self.description!r} stands between "

@@ -186,6 +186,21 @@ def is_encoding(token: str) -> bool:
     return _ENCODING.fullmatch(token) is not None
 
 
+def refuse_encoding(token: str, description: str) -> NoReturn:
+    """For a token in an encoding's place that `is_encoding` does not take."""
+    if token.startswith("SDC_"):
+        reason = (
+            "SDC without a number stores what the binarizer keeps of documents, with "
+            "its centroids and scales; _.. comes after a number, as in SDC2_Sqint8"
+        )
+    else:
+        reason = (
+            "expected SDC, SDC<nbits> or SDC<m0>-<m1>-.., after numbers with "
+            "_<ncentroids>, and _Sfp16 or _Sqint8, if wanted"
+        )
+    refuse(token, description, reason)
+
+
 def parse_stored_code(token: str, binarizer: Any, d: int) -> StoredCode | None:
     """What an encoding stores of vectors of d dimensions.
 

@@ -235,6 +235,18 @@ class TestRefused:
                 train_binarizer(x, checkpoint=stopped, **{**PLANES, **change})
         assert stopped.read_bytes() == self.before
 
+    def test_other_settings_of_a_further_width(self, stopped):
+        def no_data():
+            raise AssertionError("data were read")
+            yield
+
+        path = stopped.with_name("several")
+        first = {**PLANES, "hidden": [8, 4], "checkpoint": path}
+        stopped.rename(path.with_name("several.hidden4"))
+        with pytest.raises(ValueError, match=r"hidden4: of other settings: hidden \["):
+            train_binarizer(no_data(), **first)
+        path.with_name("several.hidden4").rename(stopped)
+
     def test_other_data(self, embeddings, stopped):
         with pytest.raises(ValueError, match="of other data: .*n 1500 there, 1499"):
             train_binarizer(embeddings[1:], checkpoint=stopped, **PLANES)

@@ -110,10 +110,20 @@ def train_compatible(
         Of the losses on old documents beside those on new ones. With more, queries find
         more while old documents are left, and less in the end; with 0 the start alone
         brings the generations together.
+    hidden : int
+        As in ``train_binarizer``, but one width; with planes only.
     epochs : int, optional
-        As in ``train_binarizer``; by default 6 with planes, else 2.
+        Passes over the sample with planes, by default 6; else 300 steps each, by
+        default 2.
     learning_rate : float, optional
-        As in ``train_binarizer``; by default 2e-3.
+        Of Adam, for a budget too, relative to each parameter's root mean square; after
+        a short rise it falls to 0. By default 2e-3.
+    rotation_rounds : int
+        Rounds in which the start is turned towards the grid of the documents; with
+        planes only.
+    held_out_queries : int
+        As in ``train_binarizer``; of ``queries`` so many with planes, else at most a
+        fifth of them.
 
     Returns
     -------

@@ -57,6 +57,12 @@ def train_planes(
 ) -> RecurrentBinarizer:
     """``train_binarizer`` with ``m``."""
     widths = planes.widths
+    # Settings in checkpoints are compared before data are read, and data before any
+    # training.
+    runs = [
+        run if i == 0 else run.variant(f"hidden{hidden}")
+        for i, hidden in enumerate(planes.hidden)
+    ]
     check_size(run.max_train_points, "max_train_points", widths[0])
     rng = np.random.default_rng(run.seed)
     sample = draw_sample(x, run.max_train_points, rng)
@@ -68,11 +74,6 @@ def train_planes(
     if pairs is not None:
         drawn_pairs = draw_pairs(pairs, sample.rows.shape[1], run)
         data["pairs"] = [part.statistics() for part in drawn_pairs]
-    runs = [
-        run if i == 0 else run.variant(f"hidden{hidden}")
-        for i, hidden in enumerate(planes.hidden)
-    ]
-    # All files are looked at before any training.
     stored = [variant.stored(data) for variant in runs]
     count = min(run.held_out_queries, len(sample.rows) // 10)
     queries, rest = np.split(sample.rows, [count])

@@ -51,7 +51,7 @@ def row_blocks(x: Any, name: str) -> Iterator[np.ndarray]:
 
 
 def as_float32(rows: np.ndarray) -> np.ndarray:
-    """What is beyond float32 becomes infinite, for ``RowChecks`` to find."""
+    """What is beyond float32 becomes infinite, for ``check_rows`` to find."""
     with np.errstate(over="ignore"):
         return rows.astype(np.float32, copy=False)
 

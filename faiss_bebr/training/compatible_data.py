@@ -131,14 +131,6 @@ class OldGeneration:
         kept = self.index.sdc.layout.plane_widths
         self.document_plane_widths = tuple(kept.at(t) for t in range(kept.size()))
 
-    def check_dimension(self, x_old: np.ndarray) -> None:
-        """Refuse embeddings, (n, d), of another dimension than it was made for."""
-        if x_old.shape[1] != self.transform.d_in:
-            raise ValueError(
-                f"x_old: {self.transform.d_in} dimensions expected, as old_binarizer "
-                f"has, got {x_old.shape[1]}"
-            )
-
     def train_index(self, codes: np.ndarray) -> None:
         """Let the index learn its centroids and range, if it has such, from what the
         old binarizer makes of a sample, (n, m) float32."""

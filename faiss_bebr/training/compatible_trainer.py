@@ -25,7 +25,8 @@ from .compatible_start import (
     fit_alignment,
     start_steps,
 )
-from .document_trainer import MAX_ANCHORS, MAX_QUERIES
+from .data_checks import check_dimension
+from .document_trainer import MAX_ANCHORS
 from .learner import LearningOptions
 from .learning_state import LearningState
 from .loop import Loop, NetworkLearner, stored_start
@@ -33,7 +34,7 @@ from .network import RecurrentBinarizer
 from .plane_trainer import HELD_OUT_DOCUMENTS, HELD_OUT_K
 from .report import TrainingReport
 from .run import Run
-from .sampling import count_batches, draw_sample
+from .sampling import count_batches, draw_queries
 
 
 class Upgrade(NamedTuple):
@@ -135,7 +136,7 @@ def _prepare(
     x_new: Any, old: OldGeneration, x_old: Any, queries: Any, run: Run
 ) -> Material:
     sample = draw_paired_sample(x_new, x_old, run)
-    old.check_dimension(sample.old.rows)
+    check_dimension(sample.old.rows, old.transform.d_in, "x_old", "old_binarizer")
     x = sample.new.rows
     codes = old.transform.apply(sample.old.rows)
     data = {
@@ -151,12 +152,7 @@ def _prepare(
         anchors = x[-MAX_ANCHORS:]
     else:
         rng = np.random.default_rng(run.seed)
-        drawn = draw_sample(queries, MAX_QUERIES, rng, "queries")
-        if drawn.rows.shape[1] != x.shape[1]:
-            raise ValueError(
-                f"queries: {x.shape[1]} dimensions expected, as x_new has, "
-                f"got {drawn.rows.shape[1]}"
-            )
+        drawn = draw_queries(queries, x.shape[1], rng, "x_new")
         data["queries"] = drawn.statistics()
         # Steps on planes take documents only, in their neighbourhoods.
         others = len(drawn.rows) if old.is_plain else len(drawn.rows) // 5

@@ -110,6 +110,14 @@ def warn_of_lengths(sample: np.ndarray) -> None:
         )
 
 
+def check_dimension(rows: np.ndarray, d: int, name: str, like: str) -> None:
+    """Refuse embeddings, (n, other), of another dimension than what ``like`` names."""
+    if rows.shape[1] != d:
+        raise ValueError(
+            f"{name}: {d} dimensions expected, as {like} has, got {rows.shape[1]}"
+        )
+
+
 def check_pairs(queries: Any, documents: Any) -> None:
     """Refuse pairs of unequal length: row i of one belongs to row i of the other."""
     if len(queries) != len(documents):

@@ -42,7 +42,7 @@ from .residual_start import (
     transform_dim,
 )
 from .run import Run
-from .sampling import draw_sample
+from .sampling import draw_queries, draw_sample
 from .score_training import STEPS_PER_EPOCH, ScoreLearner, ScoreOptions
 from .start import plane_groups
 
@@ -53,7 +53,6 @@ HELD_OUT_K = 10
 DEFAULT_TRAIN_POINTS = 131_072
 ROTATION_POINTS = 20_000
 MAX_ANCHORS = 4_000
-MAX_QUERIES = 50_000
 DEFAULT_LEARNING_RATE = 1.0
 
 # Of the numbers and the tensors in a checkpoint that say what the start was.
@@ -123,14 +122,25 @@ def check_request(
     return DocumentRequest(code_size, widths, ncentroids)
 
 
-def train_document_code(
-    x: Any, queries: Any, request: DocumentRequest, options: ScoreOptions, run: Run
-) -> RecurrentBinarizer:
-    """``train_binarizer`` for a request."""
-    rng = np.random.default_rng(run.seed)
+class _Material(NamedTuple):
+    """What is trained with."""
+
+    rows: np.ndarray
+    """(n, d_in) float32, documents in random order"""
+    anchors: np.ndarray
+    """(a, d_in) float32, queries or documents"""
+    held_out: np.ndarray
+    """(nq, d_in) float32, queries to measure with"""
+    ncentroids: int
+    data: dict[str, Any]
+    """Statistics for the report, by which a checkpoint tells other data."""
+
+
+def _prepare(
+    x: Any, queries: Any, request: DocumentRequest, run: Run, rng: np.random.Generator
+) -> _Material:
     sample = draw_sample(x, run.max_train_points, rng)
     rows, data = sample.rows, sample.statistics()
-    d_in = rows.shape[1]
     ncentroids = request.ncentroids
     if ncentroids is None:
         ncentroids = default_ncentroids(len(rows))
@@ -141,20 +151,26 @@ def train_document_code(
         held_out, rows = np.split(rows, [count])
         anchors = rows
     else:
-        drawn = draw_sample(queries, MAX_QUERIES, rng, "queries")
-        if drawn.rows.shape[1] != d_in:
-            raise ValueError(
-                f"queries: {d_in} dimensions expected, as x has, "
-                f"got {drawn.rows.shape[1]}"
-            )
+        drawn = draw_queries(queries, rows.shape[1], rng, "x")
         data["queries"] = drawn.statistics()
         count = min(run.held_out_queries, len(drawn.rows) // 5)
         held_out, anchors = np.split(drawn.rows, [count])
     check_distinct(rows, ncentroids)
-    stored = run.stored(data)
+    return _Material(rows, anchors[:MAX_ANCHORS], held_out, ncentroids, data)
+
+
+def train_document_code(
+    x: Any, queries: Any, request: DocumentRequest, options: ScoreOptions, run: Run
+) -> RecurrentBinarizer:
+    """``train_binarizer`` for a request."""
+    rng = np.random.default_rng(run.seed)
+    material = _prepare(x, queries, request, run, rng)
+    rows, ncentroids = material.rows, material.ncentroids
+    stored = run.stored(material.data)
     start = None if stored is None else stored_start(stored, *START_NAMES)
-    d = transform_dim(d_in)
-    net = RecurrentBinarizer(d_in, [d] * MAX_NBITS).to(run.device).eval()
+    d_in = rows.shape[1]
+    net = RecurrentBinarizer(d_in, [transform_dim(d_in)] * MAX_NBITS)
+    net.to(run.device).eval()
     centroids = None if start is None else start.tensors["centroids"].numpy()
     residuals = take_residuals(rows, ncentroids, run.seed, centroids)
     codes = request.candidates(residuals.variance, ncentroids)
@@ -162,24 +178,19 @@ def train_document_code(
         len(plane_groups(code.plane_widths)) for code in codes
     )
     with run.watch(start_steps + run.epochs * STEPS_PER_EPOCH) as watch:
-        measure = HeldOut(
-            held_out,
+        held_out = HeldOut(
+            material.held_out,
             rows[:HELD_OUT_DOCUMENTS],
             k=HELD_OUT_K,
             centroids=residuals.centroids,
         )
         if start is None:
-            linear = choose_start(
-                net,
-                residuals,
-                codes,
-                measure,
-                rotation_rounds=run.rotation_rounds,
-                rng=rng,
-                bar=watch.bar,
+            linear, recall = choose_code(
+                net, residuals, codes, held_out, run, rng, watch.bar
             )
-            assert net.report is not None
-            net.report.settings, net.report.data = run.settings, data
+            net.report = TrainingReport(
+                recall, recall, settings=run.settings, data=material.data
+            )
         else:
             linear = _restore_start(net, start)
             watch.bar.update(start_steps)
@@ -188,13 +199,13 @@ def train_document_code(
                 net,
                 linear,
                 residuals,
-                anchors[:MAX_ANCHORS],
+                material.anchors,
                 options,
                 epochs=run.epochs,
                 seed=run.seed,
             )
             begun = start or _start_state(net, linear, residuals)
-            loop = Loop(net, learner, measure, run, watch, begun)
+            loop = Loop(net, learner, held_out, run, watch, begun)
             if stored is not None:
                 loop.restore(stored)
             loop.improve()
@@ -240,24 +251,24 @@ def _check_sample(sample: np.ndarray, request: DocumentRequest) -> None:
     check_columns(sample, BITS_PER_BYTE)
 
 
-def choose_start(
+def choose_code(
     net: RecurrentBinarizer,
     sample: Residuals,
     codes: list[DocumentCode],
     held_out: HeldOut,
-    *,
-    rotation_rounds: int,
+    run: Run,
     rng: np.random.Generator,
     bar: tqdm,
-) -> LinearMap:
-    """Make ``net`` the start of best held-out recall, and begin its report."""
+) -> tuple[LinearMap, float]:
+    """Make ``net`` the start for the code of best held-out recall, and let it say that
+    code. Returns the start's map and that recall."""
     recalls, maps = [], []
     for code in codes:
         linear = fit_linear_map(
             sample,
             code.plane_widths,
             rotation_points=ROTATION_POINTS,
-            rotation_rounds=rotation_rounds,
+            rotation_rounds=run.rotation_rounds,
             rng=rng,
             after_round=bar.update,
         )
@@ -269,5 +280,4 @@ def choose_start(
     best = int(np.argmax(recalls))
     set_linear_map(net, maps[best])
     net.set_document_code(codes[best].plane_widths, codes[best].ncentroids)
-    net.report = TrainingReport(recalls[best], recalls[best])
-    return maps[best]
+    return maps[best], recalls[best]

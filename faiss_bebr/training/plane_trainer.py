@@ -7,13 +7,20 @@ only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .data_checks import check_columns, check_pairs, check_size, warn_of_lengths
+from .data_checks import (
+    check_columns,
+    check_dimension,
+    check_pairs,
+    check_size,
+    warn_of_lengths,
+)
 from .held_out import HeldOut
 from .learner import Learner, LearningOptions
 from .loop import Loop
@@ -56,27 +63,18 @@ def train_planes(
     x: Any, pairs: Any, planes: Planes, options: LearningOptions, run: Run
 ) -> RecurrentBinarizer:
     """``train_binarizer`` with ``m``."""
-    widths = planes.widths
     # Settings in checkpoints are compared before data are read, and data before any
     # training.
     runs = [
         run if i == 0 else run.variant(f"hidden{hidden}")
         for i, hidden in enumerate(planes.hidden)
     ]
-    check_size(run.max_train_points, "max_train_points", widths[0])
     rng = np.random.default_rng(run.seed)
-    sample = draw_sample(x, run.max_train_points, rng)
-    check_size(sample.total, "x", widths[0])
-    check_columns(sample.rows, widths[0])
-    warn_of_lengths(sample.rows)
-    data = sample.statistics()
-    drawn_pairs = None
-    if pairs is not None:
-        drawn_pairs = draw_pairs(pairs, sample.rows.shape[1], run)
-        data["pairs"] = [part.statistics() for part in drawn_pairs]
-    stored = [variant.stored(data) for variant in runs]
-    count = min(run.held_out_queries, len(sample.rows) // 10)
-    queries, rest = np.split(sample.rows, [count])
+    material = _draw(x, pairs, planes.widths[0], run, rng)
+    stored = [variant.stored(material.data) for variant in runs]
+    rows = material.rows
+    count = min(run.held_out_queries, len(rows) // 10)
+    queries, rest = np.split(rows, [count])
     held_out = HeldOut(
         queries,
         rest[:HELD_OUT_DOCUMENTS],
@@ -86,59 +84,90 @@ def train_planes(
     )
     start = _Start(rest[:ROTATION_POINTS], planes, options.matryoshka_dims, run, rng)
     x = torch.from_numpy(rest).to(run.device)
-    maker = _Maker(x, data, drawn_pairs, planes, options)
-    best: RecurrentBinarizer | None = None
-    for hidden, variant, file in zip(planes.hidden, runs, stored, strict=True):
-        net = _seeded_network(run.seed, x.shape[1], planes, hidden).to(run.device)
-        try:
-            maker.make(net, start, held_out, variant, file)
-            interrupted = _report(net).interrupted
-            if best is None or _report(net).best_recall > _report(best).best_recall:
-                best = net
-        except KeyboardInterrupt:
-            # In a start, before its network is of use; steps see to it themselves.
-            if best is None:
-                raise
-            interrupted = True
-        if interrupted:
-            _report(best).interrupted = True
-            break
-    assert best is not None
-    return best.cpu()
+    maker = _Maker(x, material, planes, options, start, held_out)
+    return maker.make_best(runs, stored)
+
+
+class _Material(NamedTuple):
+    """What is trained with."""
+
+    rows: np.ndarray
+    """(n, d_in) float32, in random order"""
+    pairs: tuple[Sample, Sample] | None
+    data: dict[str, Any]
+    """Statistics for the report, by which a checkpoint tells other data."""
+
+
+def _draw(x: Any, pairs: Any, m: int, run: Run, rng: np.random.Generator) -> _Material:
+    """Of what a code of ``m`` dimensions can be trained with."""
+    check_size(run.max_train_points, "max_train_points", m)
+    sample = draw_sample(x, run.max_train_points, rng)
+    check_size(sample.total, "x", m)
+    check_columns(sample.rows, m)
+    warn_of_lengths(sample.rows)
+    data = sample.statistics()
+    drawn = None
+    if pairs is not None:
+        drawn = draw_pairs(pairs, sample.rows.shape[1], run)
+        data["pairs"] = [part.statistics() for part in drawn]
+    return _Material(sample.rows, drawn, data)
 
 
 class _Maker(NamedTuple):
     """What the networks that are tried have in common."""
 
     x: torch.Tensor
-    data: dict[str, Any]
-    pairs: tuple[Sample, Sample] | None
+    material: _Material
     planes: Planes
     options: LearningOptions
+    start: _Start
+    held_out: HeldOut
+
+    def make_best(
+        self, runs: Sequence[Run], stored: Sequence[TensorFile | None]
+    ) -> RecurrentBinarizer:
+        """The best of the networks, one for each run, the first of equal ones."""
+        best: RecurrentBinarizer | None = None
+        for hidden, run, file in zip(self.planes.hidden, runs, stored, strict=True):
+            net = _seeded_network(run.seed, self.x.shape[1], self.planes, hidden)
+            net.to(run.device)
+            try:
+                self.make(net, run, file)
+                interrupted = _report(net).interrupted
+                if best is None or _report(net).best_recall > _report(best).best_recall:
+                    best = net
+            except KeyboardInterrupt:
+                # In a start, before its network is of use; steps see to it themselves.
+                if best is None:
+                    raise
+                interrupted = True
+            if interrupted:
+                _report(best).interrupted = True
+                break
+        assert best is not None
+        return best.cpu()
 
     def make(
         self,
         net: RecurrentBinarizer,
-        start: _Start,
-        held_out: HeldOut,
         run: Run,
         stored: TensorFile | None,
     ) -> None:
         """Make ``net`` the start, and train it."""
         steps = run.epochs * count_batches(len(self.x), self.planes.batch_size)
-        with run.watch(start.steps + steps) as watch:
+        with run.watch(self.start.steps + steps) as watch:
             if stored is None:
-                recall = start.apply(net, held_out, watch.bar)
+                recall = self.start.apply(net, self.held_out, watch.bar)
                 net.report = TrainingReport(
-                    recall, recall, settings=run.settings, data=self.data
+                    recall, recall, settings=run.settings, data=self.material.data
                 )
                 if self.options.matryoshka_dims:
-                    held_out.recall(net)
+                    self.held_out.recall(net)
                     net.report.history.append(
-                        {"step": 0, "recall": recall, **held_out.parts}
+                        {"step": 0, "recall": recall, **self.held_out.parts}
                     )
             else:
-                watch.bar.update(start.steps)
+                watch.bar.update(self.start.steps)
             if not run.epochs:
                 return
             learner = Learner(
@@ -149,9 +178,9 @@ class _Maker(NamedTuple):
                 batch_size=self.planes.batch_size,
                 seed=run.seed,
                 precision=run.precision,
-                pairs=_place(self.pairs, run.device),
+                pairs=_place(self.material.pairs, run.device),
             )
-            loop = Loop(net, learner, held_out, run, watch)
+            loop = Loop(net, learner, self.held_out, run, watch)
             if stored is not None:
                 loop.restore(stored)
             loop.improve()
@@ -184,10 +213,7 @@ def draw_pairs(pairs: Any, d_in: int, run: Run) -> tuple[Sample, Sample]:
     )
     check_pairs(range(queries.total), range(documents.total))
     for part in (queries, documents):
-        if part.rows.shape[1] != d_in:
-            raise ValueError(
-                f"pairs: {d_in} dimensions expected, as x has, got {part.rows.shape[1]}"
-            )
+        check_dimension(part.rows, d_in, "pairs", "x")
     return queries, documents
 
 

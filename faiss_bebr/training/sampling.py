@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .data_checks import check_rows, check_size
+from .data_checks import check_dimension, check_rows, check_size
 from .sources import as_float32, mapped_array, row_blocks
 
 NEIGHBORHOOD = 256
+MAX_QUERIES = 50_000
 
 
 class Sample(NamedTuple):
@@ -57,6 +58,13 @@ def draw_sample(
         reservoir.add(block)
     check_size(reservoir.total, name)
     return Sample(reservoir.rows(), reservoir.total)
+
+
+def draw_queries(queries: Any, d: int, rng: np.random.Generator, like: str) -> Sample:
+    """``draw_sample`` of at most ``MAX_QUERIES``, of the dimensions of ``like``."""
+    sample = draw_sample(queries, MAX_QUERIES, rng, "queries")
+    check_dimension(sample.rows, d, "queries", like)
+    return sample
 
 
 def sample_rows(x: Any, max_points: int, rng: np.random.Generator) -> np.ndarray:

@@ -28,8 +28,8 @@ from faiss_bebr.training.compatible_learner import (  # noqa: E402
 from faiss_bebr.training.compatible_scores import CompatibleScoreLearner  # noqa: E402
 from faiss_bebr.training.compatible_start import (  # noqa: E402
     fit_alignment,
-    set_compatible_map,
 )
+from faiss_bebr.training.linear_map import set_linear_map  # noqa: E402
 
 IP = faiss.METRIC_INNER_PRODUCT
 K = 10
@@ -263,7 +263,7 @@ class TestStart:
         else:
             np.testing.assert_allclose(linear.centre, x.mean(axis=0), atol=1e-6)
         net = RecurrentBinarizer(48, [24] * 5)
-        set_compatible_map(net, linear)
+        set_linear_map(net, linear)
         y = (x - linear.centre) @ linear.weight.T
         expected = np.clip(np.floor(y * 8) + 0.5, -15.5, 15.5) / 8
         assert (net.encode(x) == expected.astype(np.float32)).mean() > 0.999

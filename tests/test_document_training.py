@@ -26,8 +26,8 @@ from faiss_bebr.training.document_code import (  # noqa: E402
 )
 from faiss_bebr.training.index_codes import IndexCodes  # noqa: E402
 from faiss_bebr.training.residual_start import (  # noqa: E402
-    fit_linear_map,
-    set_linear_map,
+    fit_rotation,
+    set_rotation,
     take_residuals,
 )
 from faiss_bebr.training.score_training import (  # noqa: E402
@@ -211,7 +211,7 @@ class TestStart:
 class TestScores:
     def learner(self, embeddings, widths=(24, 16), ncentroids=16, epochs=1):
         sample = take_residuals(embeddings, ncentroids, 0)
-        linear = fit_linear_map(
+        linear = fit_rotation(
             sample,
             widths,
             rotation_points=1000,
@@ -220,7 +220,7 @@ class TestScores:
         )
         d = -(-embeddings.shape[1] // 8) * 8
         net = document_trainer.RecurrentBinarizer(embeddings.shape[1], [d] * 8)
-        set_linear_map(net, linear)
+        set_rotation(net, linear)
         net.set_document_code(widths, ncentroids)
         return ScoreLearner(
             net,

@@ -160,6 +160,11 @@ class ResidualBlock(nn.Module):
         )
 
 
+def as_tensor(values: np.ndarray) -> torch.Tensor:
+    """A float32 copy, or the same memory if it is float32 and row-major."""
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
 def as_array(tensor: torch.Tensor) -> np.ndarray:
     # A copy: the arrays must not follow the parameters if training goes on.
     return np.array(tensor.detach().cpu().numpy(), dtype=np.float32, order="C")

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from .compatible_data import OldGeneration
-from .compatible_start import LinearMap, set_compatible_map
 from .learning_state import (
     LearningState,
     optimizer_state,
@@ -25,6 +24,7 @@ from .learning_state import (
     restore_optimizer,
     under,
 )
+from .linear_map import LinearMap, set_linear_map
 from .network import RecurrentBinarizer
 from .score_training import find_true_neighbours
 
@@ -102,7 +102,11 @@ class CompatibleScoreLearner:
         self.linear = linear
         self.old_weight = old_weight
         self.generator = torch.Generator().manual_seed(seed)
-        self.x = place(x - linear.centre)
+        # As float64, but without such a copy of all.
+        centred = np.subtract(
+            x, linear.centre, out=np.empty_like(x), casting="same_kind"
+        )
+        self.x = place(centred)
         self.anchors = place(anchors)
         self.centre = place(linear.centre)
         self.near = torch.as_tensor(find_true_neighbours(anchors, x, NEIGHBOURS))
@@ -178,7 +182,7 @@ class CompatibleScoreLearner:
     def settle(self) -> None:
         unit = self.unit.clamp_min(TINY)[:, None]
         weight = (self.rows.detach() / unit).cpu().numpy().astype(np.float64)
-        set_compatible_map(self.net, self.linear._replace(weight=weight))
+        set_linear_map(self.net, self.linear._replace(weight=weight))
 
     def step(self) -> CompatibleScoreLosses:
         losses = self.losses(*self._draw())

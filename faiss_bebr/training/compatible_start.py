@@ -22,22 +22,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from .compatible_held_out import StagedHeldOut
+from .factors import choose_factors
+from .linear_map import LinearMap, set_linear_map
 from .network import RecurrentBinarizer
-from .start import PrincipalFrame, principal_frame, uniform_levels
+from .start import PrincipalFrame, noise_coupling, principal_frame, uniform_levels
 
 # Of the old codes' mean variance, added to each direction's before it is divided by.
 RIDGE = 1e-3
 TINY = 1e-30
 ROTATION_POINTS = 20_000
-# Arguments of Alignment.map and noise_mixing, tried in this order; the first value of
-# each is in place until its turn comes.
+# Arguments of Alignment.map and noise_mixing, see choose_factors.
 MAP_GRID = {
     "centring": (0.75, 1.0, 0.5, 0.25, 0.0),
     "whitening": (0.5, 0.0, 0.75),
@@ -49,15 +48,6 @@ START_GRID = {
     "grid": (0.0, 4.0, 8.0),
     "feedback": (0.0, 0.05, 0.1, 0.15),
 }
-
-
-class LinearMap(NamedTuple):
-    """``y = weight (f - centre)``, what a network is made to emit."""
-
-    weight: np.ndarray
-    """(m, d_new) float64; rows of zeros for dimensions that stay next to 0"""
-    centre: np.ndarray
-    """(d_new,) float64"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,97 +206,42 @@ def fit_alignment(
     )
 
 
-@torch.no_grad()
-def set_compatible_map(
-    net: RecurrentBinarizer, linear: LinearMap, mixing: np.ndarray | None = None
-) -> None:
-    """Make ``net`` the uniform quantizer of ``linear``, in evaluation mode.
-
-    It is one as far as the map can be inverted on the code's side. With more code
-    dimensions than embeddings have, the blocks after the first see and lessen the
-    error within the map's image only.
-
-    mixing: for the last plane of documents, see ``noise_mixing``.
-    """
-    weight, centre = linear
-    inverse = np.linalg.pinv(weight)
-    empty = ~weight.any(axis=1)
-    for t, (binarization, reconstruction) in enumerate(net.blocks()):
-        width = net.plane_widths[t]
-        rows = weight[:width]
-        if mixing is not None and t == net.document_nbits - 1:
-            rows = mixing @ rows
-        # Empty dimensions stay next to 0: one +1, then all -1. Blocks after the first
-        # see f - f_t, whose mean is already taken off.
-        bias = np.where(empty[:width], -1.0, 0.0) if t else -rows @ centre
-        binarization.set_skip(_tensor(rows), _tensor(bias))
-        reconstruction.set_skip(_tensor(inverse), _tensor(centre))
-    net.eval()
-
-
 def noise_mixing(
-    net: RecurrentBinarizer,
-    linear: LinearMap,
-    covariance: np.ndarray,
-    feedback: float,
+    net: RecurrentBinarizer, linear: LinearMap, frame: PrincipalFrame, feedback: float
 ) -> np.ndarray | None:
-    """What shapes the noise of a document's last plane, if that is not its first: the
-    matrix of ``LinearStart.apply`` for a map that is not orthonormal.
+    """What shapes the noise of a document's last plane, if that is not its first, as
+    ``LinearStart.apply`` does: see ``set_linear_map``.
 
-    covariance: (d_new, d_new) of the embeddings; feedback: 0 to 1.
+    frame: of the embeddings, with all directions of the map; feedback: 0 to 1.
     """
     if not feedback or net.document_nbits == 1:
         return None
     width = net.plane_widths[net.document_nbits - 1]
     query_weight = net.query_weight[:width].cpu().numpy().astype(np.float64)
-    seen = query_weight[:, None] * linear.weight[:width]
-    cost = seen @ covariance @ seen.T
-    diagonal = np.diag(cost)[:, None]
-    coupling = np.divide(cost, diagonal, out=np.eye(width), where=diagonal > 0)
-    return (1 - feedback) * np.eye(width) + feedback * coupling
-
-
-def start_steps(grid: Mapping[str, Sequence[float]]) -> int:
-    """Steps of the progress bar that ``choose_start`` takes."""
-    return sum(map(len, grid.values()))
+    seen = (query_weight[:, None] * linear.weight[:width]) @ frame.rows.T
+    cost = (seen * frame.variance) @ seen.T
+    return np.eye(width) + feedback * noise_coupling(cost)
 
 
 def choose_start(
     net: RecurrentBinarizer,
     alignment: Alignment,
-    covariance: np.ndarray,
-    grid: Mapping[str, Sequence[float]],
+    grids: Mapping[str, Sequence[float]],
     held_out: StagedHeldOut,
     bar: tqdm,
 ) -> tuple[LinearMap, float]:
-    """Make ``net`` the start that recalls most, its factors chosen one after the
-    other. Returns the map and that recall.
+    """Make ``net`` the start that recalls most. Returns the map and that recall.
 
-    grid: see ``START_GRID``; covariance: (d_new, d_new) of the embeddings.
+    grids: see ``START_GRID``.
     """
 
     def recall_of(*, feedback: float = 0.0, **factors: float) -> float:
         linear = alignment.map(**factors)
-        mixing = noise_mixing(net, linear, covariance, feedback)
-        set_compatible_map(net, linear, mixing)
+        mixing = noise_mixing(net, linear, alignment.frame, feedback)
+        set_linear_map(net, linear, mixing=mixing)
         return held_out.recall(net)
 
-    chosen = {name: values[0] for name, values in grid.items()}
-    best = recall_of(**chosen)
-    for name, values in grid.items():
-        best_value = values[0]
-        for value in values[1:]:
-            recall = recall_of(**{**chosen, name: value})
-            if recall > best:
-                best, best_value = recall, value
-            bar.update()
-        chosen[name] = best_value
-        bar.update()
-        bar.set_postfix(recall=f"{best:.4f}")
+    chosen, _ = choose_factors(grids, recall_of, bar)
     best = recall_of(**chosen)
     chosen.pop("feedback", None)
     return alignment.map(**chosen), best
-
-
-def _tensor(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

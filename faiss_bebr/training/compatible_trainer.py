@@ -20,15 +20,15 @@ from .compatible_scores import CompatibleScoreLearner
 from .compatible_start import (
     MAP_GRID,
     START_GRID,
-    LinearMap,
     choose_start,
     fit_alignment,
-    start_steps,
 )
 from .data_checks import check_dimension
 from .document_trainer import MAX_ANCHORS
+from .factors import count_steps
 from .learner import LearningOptions
 from .learning_state import LearningState
+from .linear_map import LinearMap
 from .loop import Loop, NetworkLearner, stored_start
 from .network import RecurrentBinarizer
 from .plane_trainer import HELD_OUT_DOCUMENTS, HELD_OUT_K
@@ -86,7 +86,7 @@ def train_compatible_network(
     per_epoch = CompatibleScoreLearner.steps_per_epoch
     if old.is_plain:
         per_epoch = count_batches(len(material.x), upgrade.batch_size)
-    with run.watch(start_steps(grid) + run.epochs * per_epoch) as watch:
+    with run.watch(count_steps(grid) + run.epochs * per_epoch) as watch:
         held_out = StagedHeldOut(
             material.held_out,
             material.x[:HELD_OUT_DOCUMENTS],
@@ -105,10 +105,7 @@ def train_compatible_network(
                 plane_widths=old.document_plane_widths if old.is_plain else (),
                 rounds=run.rotation_rounds,
             )
-            covariance = np.cov(material.x, rowvar=False, bias=True)
-            linear, recall = choose_start(
-                net, alignment, covariance, grid, held_out, watch.bar
-            )
+            linear, recall = choose_start(net, alignment, grid, held_out, watch.bar)
             net.report = TrainingReport(
                 recall, recall, settings=run.settings, data=material.data
             )
@@ -117,7 +114,7 @@ def train_compatible_network(
             linear = LinearMap(
                 **{name: value.numpy() for name, value in start.tensors.items()}
             )
-            watch.bar.update(start_steps(grid))
+            watch.bar.update(count_steps(grid))
         if run.epochs:
             learner = _make_learner(net, linear, old, material, upgrade, run)
             begun = start or LearningState({}, _tensors(linear))

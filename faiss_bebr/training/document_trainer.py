@@ -34,10 +34,10 @@ from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer, check_plane_w
 from .options import integer
 from .report import TrainingReport
 from .residual_start import (
-    LinearMap,
     Residuals,
-    fit_linear_map,
-    set_linear_map,
+    ScaledRotation,
+    fit_rotation,
+    set_rotation,
     take_residuals,
     transform_dim,
 )
@@ -185,26 +185,26 @@ def train_document_code(
             centroids=residuals.centroids,
         )
         if start is None:
-            linear, recall = choose_code(
+            rotation, recall = choose_code(
                 net, residuals, codes, held_out, run, rng, watch.bar
             )
             net.report = TrainingReport(
                 recall, recall, settings=run.settings, data=material.data
             )
         else:
-            linear = _restore_start(net, start)
+            rotation = _restore_start(net, start)
             watch.bar.update(start_steps)
         if run.epochs:
             learner = ScoreLearner(
                 net,
-                linear,
+                rotation,
                 residuals,
                 material.anchors,
                 options,
                 epochs=run.epochs,
                 seed=run.seed,
             )
-            begun = start or _start_state(net, linear, residuals)
+            begun = start or _start_state(net, rotation, residuals)
             loop = Loop(net, learner, held_out, run, watch, begun)
             if stored is not None:
                 loop.restore(stored)
@@ -213,29 +213,29 @@ def train_document_code(
 
 
 def _start_state(
-    net: RecurrentBinarizer, linear: LinearMap, residuals: Residuals
+    net: RecurrentBinarizer, rotation: ScaledRotation, residuals: Residuals
 ) -> LearningState:
     numbers = {
         "plane_widths": list(net.document_plane_widths),
         "ncentroids": net.ncentroids,
-        "unit": linear.unit,
+        "unit": rotation.unit,
     }
     tensors = {
-        "rows": torch.from_numpy(linear.rows),
-        "mean": torch.from_numpy(linear.mean),
+        "rows": torch.from_numpy(rotation.rows),
+        "mean": torch.from_numpy(rotation.mean),
         "centroids": torch.from_numpy(residuals.centroids),
     }
     return LearningState(numbers, tensors)
 
 
-def _restore_start(net: RecurrentBinarizer, start: LearningState) -> LinearMap:
+def _restore_start(net: RecurrentBinarizer, start: LearningState) -> ScaledRotation:
     numbers, tensors = start
-    linear = LinearMap(
+    rotation = ScaledRotation(
         tensors["rows"].numpy(), tensors["mean"].numpy(), numbers["unit"]
     )
-    set_linear_map(net, linear)
+    set_rotation(net, rotation)
     net.set_document_code(numbers["plane_widths"], numbers["ncentroids"])
-    return linear
+    return rotation
 
 
 def _check_sample(sample: np.ndarray, request: DocumentRequest) -> None:
@@ -259,12 +259,12 @@ def choose_code(
     run: Run,
     rng: np.random.Generator,
     bar: tqdm,
-) -> tuple[LinearMap, float]:
+) -> tuple[ScaledRotation, float]:
     """Make ``net`` the start for the code of best held-out recall, and let it say that
     code. Returns the start's map and that recall."""
     recalls, maps = [], []
     for code in codes:
-        linear = fit_linear_map(
+        rotation = fit_rotation(
             sample,
             code.plane_widths,
             rotation_points=ROTATION_POINTS,
@@ -272,12 +272,12 @@ def choose_code(
             rng=rng,
             after_round=bar.update,
         )
-        set_linear_map(net, linear)
+        set_rotation(net, rotation)
         net.set_document_code(code.plane_widths, code.ncentroids)
         recalls.append(held_out.recall(net))
-        maps.append(linear)
+        maps.append(rotation)
         bar.set_postfix(recall=f"{max(recalls):.4f}")
     best = int(np.argmax(recalls))
-    set_linear_map(net, maps[best])
+    set_rotation(net, maps[best])
     net.set_document_code(codes[best].plane_widths, codes[best].ncentroids)
     return maps[best], recalls[best]

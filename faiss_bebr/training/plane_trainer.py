@@ -21,6 +21,7 @@ from .data_checks import (
     check_size,
     warn_of_lengths,
 )
+from .factors import choose_factors, count_steps
 from .held_out import HeldOut
 from .learner import Learner, LearningOptions
 from .loop import Loop
@@ -36,8 +37,7 @@ HELD_OUT_K = 10
 DEFAULT_LEARNING_RATE = 1e-3
 DEFAULT_TRAIN_POINTS = 50_000
 ROTATION_POINTS = 20_000
-# Factors of LinearStart.apply, tried in this order; the first value of each is in place
-# until its turn comes.
+# Factors of LinearStart.apply, see choose_factors.
 START_GRID = {
     "range_factor": (1.1, 1.0, 1.2, 1.4),
     "offset_factor": (0.85, 1.0, 0.7, 0.55),
@@ -250,7 +250,7 @@ class _Start:
         self._prefix_widths = matryoshka_dims
         self._rounds = run.rotation_rounds
         groups = len(plane_groups(planes.widths, matryoshka_dims))
-        self.steps = self._rounds * groups + sum(map(len, START_GRID.values()))
+        self.steps = self._rounds * groups + count_steps(START_GRID)
         """Of the progress bar."""
         self._made: tuple[LinearStart, dict[str, float]] | None = None
 
@@ -267,14 +267,14 @@ class _Start:
                 after_round=bar.update,
             )
             grid = {**START_GRID, "feedback": _feedback_grid(net)}
-            factors, recall = _choose_factors(net, linear, grid, held_out, bar)
+            factors, recall = _choose_start(net, linear, grid, held_out, bar)
             self._made = linear, factors
             return recall
         linear, factors = self._made
         grid = {name: (value,) for name, value in factors.items()}
         grid["feedback"] = _feedback_grid(net)
-        bar.update(self.steps - sum(map(len, grid.values())))
-        return _choose_factors(net, linear, grid, held_out, bar)[1]
+        bar.update(self.steps - count_steps(grid))
+        return _choose_start(net, linear, grid, held_out, bar)[1]
 
 
 def _feedback_grid(net: RecurrentBinarizer) -> tuple[float, ...]:
@@ -282,29 +282,20 @@ def _feedback_grid(net: RecurrentBinarizer) -> tuple[float, ...]:
     return FORESEEN_FEEDBACK if can_foresee(block) else START_GRID["feedback"]
 
 
-def _choose_factors(
+def _choose_start(
     net: RecurrentBinarizer,
     start: LinearStart,
     grids: dict[str, tuple[float, ...]],
     held_out: HeldOut,
     bar: tqdm,
 ) -> tuple[dict[str, float], float]:
-    """Make ``net`` the start whose factors recall most, chosen one after the other
-    since they hardly interact. Returns them and that recall."""
-    chosen: dict[str, float] = {name: grid[0] for name, grid in grids.items()}
+    """Make ``net`` the start whose factors recall most; they, and that recall."""
     depth = net.document_nbits
-    start.apply(net, **chosen, document_nbits=depth)
-    best = held_out.recall(net)
-    for name, grid in grids.items():
-        best_value = grid[0]
-        for value in grid[1:]:
-            start.apply(net, **{**chosen, name: value}, document_nbits=depth)
-            recall = held_out.recall(net)
-            if recall > best:
-                best, best_value = recall, value
-            bar.update()
-        chosen[name] = best_value
-        bar.update()
-        bar.set_postfix(recall=f"{best:.4f}")
+
+    def recall_of(**factors: float) -> float:
+        start.apply(net, **factors, document_nbits=depth)
+        return held_out.recall(net)
+
+    chosen, best = choose_factors(grids, recall_of, bar)
     start.apply(net, **chosen, document_nbits=depth)
     return chosen, best

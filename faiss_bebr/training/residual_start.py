@@ -16,6 +16,8 @@ import faiss
 import numpy as np
 import torch
 
+from .blocks import as_tensor
+from .linear_map import LinearMap, set_linear_map
 from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer
 from .start import (
     GAUSSIAN_HALF_WIDTH,
@@ -49,7 +51,7 @@ class Residuals(NamedTuple):
     """(d_in, d_in) float64, orthonormal"""
 
 
-class LinearMap(NamedTuple):
+class ScaledRotation(NamedTuple):
     """``y = rows (f - mean) / unit``, what the transform is made to emit."""
 
     rows: np.ndarray
@@ -93,7 +95,7 @@ def take_residuals(
     return Residuals(x, residuals, centroids, mean, frame.variance, frame.rows)
 
 
-def fit_linear_map(
+def fit_rotation(
     sample: Residuals,
     plane_widths: tuple[int, ...],
     *,
@@ -101,7 +103,7 @@ def fit_linear_map(
     rotation_rounds: int,
     rng: np.random.Generator,
     after_round: Callable[[], object] = lambda: None,
-) -> LinearMap:
+) -> ScaledRotation:
     """Rotate the residuals' directions for documents of these planes.
 
     rotation_points: rows of the sample that the rotation is learned of.
@@ -123,14 +125,14 @@ def fit_linear_map(
             after_round=after_round,
         )
         rows[group] = rotation @ sample.rows[group]
-    return make_linear_map(sample, rows)
+    return make_rotation(sample, rows)
 
 
-def make_linear_map(sample: Residuals, rows: np.ndarray) -> LinearMap:
-    """The map of these rows, with the range of the grid of all planes that leaves least
+def make_rotation(sample: Residuals, rows: np.ndarray) -> ScaledRotation:
+    """The one of these rows, with the range of the grid of all planes that leaves least
     squared error."""
     y = (sample.x[:UNIT_POINTS] - sample.mean) @ rows.T
-    return LinearMap(rows, sample.mean, _choose_unit(y))
+    return ScaledRotation(rows, sample.mean, _choose_unit(y))
 
 
 def _choose_unit(y: np.ndarray) -> float:
@@ -151,29 +153,18 @@ def transform_dim(d_in: int) -> int:
 
 
 @torch.no_grad()
-def set_linear_map(net: RecurrentBinarizer, linear: LinearMap) -> None:
-    """Make ``net``, of MAX_NBITS planes of all dimensions, emit ``linear``'s output,
-    with the query map that makes scores those of ``rows^T rows``."""
+def set_rotation(net: RecurrentBinarizer, rotation: ScaledRotation) -> None:
+    """Make ``net``, of MAX_NBITS planes of all dimensions, emit its output, with the
+    query map that makes scores those of ``rows^T rows``."""
+    rows, mean, unit = rotation
     d_in, d = net.d_in, net.d_out
+    # Dimensions past the embeddings' are empty.
     weight = np.zeros((d, d_in))
-    weight[:d_in] = linear.rows / linear.unit
+    weight[:d_in] = rows / unit
     inverse = np.zeros((d_in, d))
-    inverse[:, :d_in] = np.linalg.inv(linear.rows) * linear.unit
-    for t, (binarization, reconstruction) in enumerate(net.blocks()):
-        bias = np.zeros(d)
-        if t == 0:
-            bias = -weight @ linear.mean
-        else:
-            # Dimensions past the embeddings' stay next to 0: one +1, then all -1.
-            bias[d_in:] = -1
-        binarization.set_skip(_tensor(weight), _tensor(bias))
-        reconstruction.set_skip(_tensor(inverse), _tensor(linear.mean))
+    inverse[:, :d_in] = np.linalg.inv(rows) * unit
+    set_linear_map(net, LinearMap(weight, mean), inverse=inverse)
     query_weight = np.zeros(d)
-    query_weight[:d_in] = linear.unit**2
-    net.query_weight.copy_(_tensor(query_weight))
-    net.query_offset.copy_(_tensor(query_weight * (weight @ linear.mean)))
-    net.eval()
-
-
-def _tensor(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    query_weight[:d_in] = unit**2
+    net.query_weight.copy_(as_tensor(query_weight))
+    net.query_offset.copy_(as_tensor(query_weight * (weight @ mean)))

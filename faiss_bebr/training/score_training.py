@@ -23,7 +23,7 @@ from .index_codes import IndexCodes
 from .learning_state import LearningState
 from .losses import DUPLICATE_DISTANCE
 from .network import RecurrentBinarizer
-from .residual_start import LinearMap, Residuals, make_linear_map, set_linear_map
+from .residual_start import Residuals, ScaledRotation, make_rotation, set_rotation
 
 STEPS_PER_EPOCH = 60
 POINTS_PER_STEP = 8192
@@ -65,12 +65,12 @@ class ScoreOptions:
 
 
 class ScoreLearner:
-    """Trains the rows of ``linear``, and sets ``net`` to them in ``settle``.
+    """Trains the rows of ``rotation``, and sets ``net`` to them in ``settle``.
 
     Parameters
     ----------
     net : RecurrentBinarizer
-    linear : LinearMap
+    rotation : ScaledRotation
         The start, of orthonormal rows.
     sample : Residuals
         Documents.
@@ -83,7 +83,7 @@ class ScoreLearner:
     def __init__(
         self,
         net: RecurrentBinarizer,
-        linear: LinearMap,
+        rotation: ScaledRotation,
         sample: Residuals,
         anchors: np.ndarray,
         options: ScoreOptions,
@@ -97,7 +97,7 @@ class ScoreLearner:
         self.options = options
         self.total_steps = epochs * self.steps_per_epoch
         self.generator = torch.Generator().manual_seed(seed)
-        self.rows = linear.rows.copy()
+        self.rows = rotation.rows.copy()
         self.steps_done = 0
 
     def epoch(self, first: int = 0) -> Iterator[ScoreLosses]:
@@ -125,7 +125,7 @@ class ScoreLearner:
         self.generator.set_state(tensors["generator"])
 
     def settle(self) -> None:
-        set_linear_map(self.net, make_linear_map(self.sample, self.rows))
+        set_rotation(self.net, make_rotation(self.sample, self.rows))
 
     def step(self) -> ScoreLosses:
         count = min(POINTS_PER_STEP, len(self.sample.x))

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .blocks import ResidualBlock
+from .blocks import ResidualBlock, as_tensor
+from .linear_map import LinearMap, set_linear_map
 from .network import RecurrentBinarizer
 
 # Half-width, in standard deviations, of the uniform quantizer of least squared error
@@ -146,37 +147,32 @@ class LinearStart(NamedTuple):
         """
         a = self.unit * range_factor
         weight = self.projection / a[:, None]
-        bias = -weight @ self.mean
-        for t, (binarization, reconstruction) in enumerate(net.blocks()):
+        linear = LinearMap(weight, self.mean)
+        set_linear_map(net, linear, inverse=self.projection.T * a)
+        t = document_nbits - 1
+        if feedback and t:
             width = net.plane_widths[t]
-            rows = weight[:width]
-            # Blocks after the first see f - f_t, whose mean is already taken off.
-            bias = np.zeros(width) if t else -rows @ self.mean
-            binarization.set_skip(_tensor(rows), _tensor(bias))
-            if feedback and t == document_nbits - 1 > 0:
-                coupling = feedback * self._coupling(a[:width])
-                _shape_noise(binarization, rows, coupling, t)
-            reconstruction.set_skip(_tensor(self.projection.T * a), _tensor(self.mean))
+            cost = self.covariance[:width, :width] * np.outer(a[:width], a[:width])
+            coupling = feedback * noise_coupling(cost)
+            _shape_noise(net.blocks()[t][0], weight[:width], coupling, t)
         query_weight = a**2
         query_offset = offset_factor * query_weight * (weight @ self.mean)
-        net.query_weight.copy_(_tensor(query_weight))
-        net.query_offset.copy_(_tensor(query_offset))
-        net.eval()
+        net.query_weight.copy_(as_tensor(query_weight))
+        net.query_offset.copy_(as_tensor(query_offset))
 
-    def _coupling(self, a: np.ndarray) -> np.ndarray:
-        """(G - diag(G)) / diag(G), rows divided.
 
-        An error e of the code costs a query q the score <q, A e>, on average over
-        queries e'Ge with G = A cov A: the signs of least cost follow its gradient, and
-        all at once (Jacobi) only with damping, since each assumes the others fixed.
-        """
-        width = len(a)
-        cost = self.covariance[:width, :width] * np.outer(a, a)
-        diagonal = np.diag(cost)[:, None]
-        # Dimensions without variance have no cost to share.
-        coupling = np.divide(cost, diagonal, out=np.eye(width), where=diagonal > 0)
-        np.fill_diagonal(coupling, 0.0)
-        return coupling
+def noise_coupling(cost: np.ndarray) -> np.ndarray:
+    """(G - diag(G)) / diag(G), rows divided, for G of (w, w).
+
+    An error e of the code costs a query q the score <q, A e>, on average over
+    queries e'Ge with G = A cov A: the signs of least cost follow its gradient, and
+    all at once (Jacobi) only with damping, since each assumes the others fixed.
+    """
+    diagonal = np.diag(cost)[:, None]
+    # Dimensions without variance have no cost to share.
+    coupling = np.divide(cost, diagonal, out=np.eye(len(cost)), where=diagonal > 0)
+    np.fill_diagonal(coupling, 0.0)
+    return coupling
 
 
 def can_foresee(block: ResidualBlock) -> bool:
@@ -201,16 +197,16 @@ def _shape_noise(
         signs = value * coupling
         bias = signs @ ones
         block.set_hidden(
-            _tensor(slope * np.concatenate([rows, rows])),
-            _tensor(np.concatenate([ones, -ones])),
-            _tensor(np.concatenate([-signs, signs], axis=1)),
+            as_tensor(slope * np.concatenate([rows, rows])),
+            as_tensor(np.concatenate([ones, -ones])),
+            as_tensor(np.concatenate([-signs, signs], axis=1)),
             # e is next to uniform between the values of the plane before
             variance=(slope * 2 * value) ** 2 / 3,
         )
     mixed = rows + coupling @ rows
     with torch.no_grad():
-        block.skip.weight.copy_(_tensor(mixed))
-        block.skip.bias.copy_(_tensor(bias))
+        block.skip.weight.copy_(as_tensor(mixed))
+        block.skip.bias.copy_(as_tensor(bias))
 
 
 def fit_linear_start(
@@ -255,7 +251,3 @@ def fit_linear_start(
         unit[group] = deviation * half_width / 2
         covariance[group, group] = (rotation * frame.variance[group]) @ rotation.T
     return LinearStart(frame.mean, rows, unit, covariance)
-
-
-def _tensor(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -17,6 +17,7 @@ from faiss_bebr.training.start import (  # noqa: E402
     LinearStart,
     fit_linear_start,
     learn_rotation,
+    noise_coupling,
     principal_frame,
     random_rotation,
     uniform_levels,
@@ -243,7 +244,8 @@ class TestStart:
         its signs are certain; more feedback is stable then."""
         start = self.fit(embeddings, [16] * 2, 2)
         centred = (embeddings - start.mean) @ start.projection.T
-        coupling = start._coupling(start.unit)
+        cost = start.covariance * np.outer(start.unit, start.unit)
+        coupling = noise_coupling(cost)
 
         def seen(hidden, feedback):
             net = RecurrentBinarizer(D_IN, [16] * 2, hidden=hidden)

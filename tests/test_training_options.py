@@ -14,7 +14,8 @@ from reference import exact_neighbors, recall  # noqa: E402
 import faiss_bebr  # noqa: E402
 from faiss_bebr.training import plane_trainer, train_binarizer  # noqa: E402
 from faiss_bebr.training.held_out import HeldOut  # noqa: E402
-from faiss_bebr.training.learner import Learner, LearningOptions  # noqa: E402
+from faiss_bebr.training.learner import Learner  # noqa: E402
+from faiss_bebr.training.learning_options import LearningOptions  # noqa: E402
 from faiss_bebr.training.losses import document_vectors  # noqa: E402
 from faiss_bebr.training.objectives import documents_at, list_depths  # noqa: E402
 

@@ -19,7 +19,8 @@ from faiss_bebr.training import (  # noqa: E402
     train_binarizer,
 )
 from faiss_bebr.training.held_out import HeldOut  # noqa: E402
-from faiss_bebr.training.learner import Learner, LearningOptions  # noqa: E402
+from faiss_bebr.training.learner import Learner  # noqa: E402
+from faiss_bebr.training.learning_options import LearningOptions  # noqa: E402
 from faiss_bebr.training.losses import document_vectors  # noqa: E402
 from faiss_bebr.training.objectives import documents_at, list_widths  # noqa: E402
 from faiss_bebr.training.start import fit_linear_start, plane_groups  # noqa: E402

@@ -124,7 +124,8 @@ class TestPrecision:
 
     def test_overflow_takes_no_step(self, embeddings):
         """What float16 cannot hold is left out, and the loss scaled down."""
-        from faiss_bebr.training.learner import Learner, LearningOptions
+        from faiss_bebr.training.learner import Learner
+        from faiss_bebr.training.learning_options import LearningOptions
         from faiss_bebr.training.network import RecurrentBinarizer
 
         net = RecurrentBinarizer(32, [16, 16]).eval()

@@ -14,7 +14,7 @@ import torch
 from . import document_trainer, plane_trainer
 from .compatible_data import OldGeneration, as_transform
 from .compatible_trainer import Upgrade, train_compatible_network
-from .learner import LearningOptions
+from .learning_options import make_learning_options
 from .network import RecurrentBinarizer
 from .options import check_defaults, check_least, check_surrogate
 from .run import make_run
@@ -135,7 +135,7 @@ def train_compatible(
     TypeError, ValueError
         As ``train_binarizer``, before training begins; also of an old binarizer that is
         none, not trained, or not for ``x_old``, of different numbers of rows, and of
-        fewer rows than the old index has centroids.
+        no more different rows than the old index has centroids.
     ImportError
         As ``train_binarizer``.
 
@@ -159,17 +159,7 @@ def train_compatible(
     if not 0 <= old_weight < math.inf:
         raise ValueError(f"old_weight: 0 or more expected, got {old_weight}")
     if old.is_plain:
-        options = LearningOptions(
-            learning_rate=learning_rate,
-            temperature=temperature,
-            **check_least(
-                queue_size=(queue_size, 1), hard_negatives=(hard_negatives, 1)
-            ),
-            momentum=momentum,
-            nce_weight=nce_weight,
-            distillation_weight=distillation_weight,
-            nested=bool(nested),
-        )
+        options = make_learning_options(given)
     else:
         names = [name for name in PLANES_ONLY if name in given]
         defaults = {name: PLANES_ONLY[name] for name in names}

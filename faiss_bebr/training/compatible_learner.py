@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from .learner import DocumentQueue, Learner, LearningOptions
+from .learner import DocumentQueue, Learner
+from .learning_options import LearningOptions
 from .losses import Scores, pair_scores
 from .network import RecurrentBinarizer
 from .objectives import (

@@ -26,11 +26,11 @@ from .compatible_start import (
 from .data_checks import check_dimension
 from .document_trainer import MAX_ANCHORS
 from .factors import count_steps
-from .learner import LearningOptions
+from .learning_options import LearningOptions
 from .learning_state import LearningState
 from .linear_map import LinearMap
 from .loop import Loop, NetworkLearner, stored_start
-from .network import RecurrentBinarizer
+from .network import RecurrentBinarizer, make_seeded_network
 from .plane_trainer import HELD_OUT_DOCUMENTS, HELD_OUT_K
 from .report import TrainingReport
 from .run import Run
@@ -164,17 +164,14 @@ def _make_network(
     d_new: int, old: OldGeneration, upgrade: Upgrade, run: Run
 ) -> RecurrentBinarizer:
     """Of the old one's shape, with its query map."""
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also seed every GPU.
-        torch.default_generator.manual_seed(run.seed)
-        net = RecurrentBinarizer(d_new, old.plane_widths, hidden=upgrade.hidden)
+    net = make_seeded_network(run.seed, d_new, old.plane_widths, hidden=upgrade.hidden)
     net.surrogate = upgrade.surrogate
     kept = old.transform.document_plane_widths
     widths = faiss.vector_to_array(kept).tolist()
     net.set_document_code(widths, old.transform.ncentroids)
     net.query_weight.copy_(torch.from_numpy(old.query_weight))
     net.query_offset.copy_(torch.from_numpy(old.query_offset))
-    return net.eval()
+    return net
 
 
 def _make_learner(

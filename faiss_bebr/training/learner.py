@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from .learning_options import LearningOptions
 from .learning_state import (
     LearningState,
     optimizer_state,
@@ -37,37 +36,6 @@ from .sampling import count_batches, neighborhood_batches
 WARM_UP_STEPS = 20
 NORM_BATCH = 4096
 NORM_ROWS = 8192
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningOptions:
-    """Settings of the gradient steps; ``train_binarizer`` says what each one is."""
-
-    learning_rate: float
-    temperature: float
-    queue_size: int
-    momentum: float
-    hard_negatives: int
-    nce_weight: float
-    distillation_weight: float
-    nested: bool = False
-    matryoshka_dims: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "temperature"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"{name}: a positive number expected, got {value}")
-        for name in ("queue_size", "hard_negatives"):
-            value = getattr(self, name)
-            if value < 1:
-                raise ValueError(f"{name}: at least 1 expected, got {value}")
-        for name in ("nce_weight", "distillation_weight"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name}: 0 or more expected, got {value}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum: 0 up to below 1 expected, got {self.momentum}")
 
 
 class DocumentQueue:

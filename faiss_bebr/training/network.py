@@ -61,6 +61,23 @@ def check_plane_widths(plane_widths: Sequence[int]) -> tuple[int, ...]:
     return widths
 
 
+def make_seeded_network(
+    seed: int,
+    d_in: int,
+    plane_widths: Sequence[int],
+    *,
+    hidden: int,
+    normalize: bool = False,
+) -> RecurrentBinarizer:
+    """A new network of these arguments in evaluation mode; the global random state is
+    left as it is."""
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which would also seed every GPU.
+        torch.default_generator.manual_seed(seed)
+        net = RecurrentBinarizer(d_in, plane_widths, hidden=hidden, normalize=normalize)
+    return net.eval()
+
+
 class RecurrentBinarizer(nn.Module):
     """Embedding to recurrent binary code, and back.
 

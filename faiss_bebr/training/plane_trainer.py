@@ -23,9 +23,10 @@ from .data_checks import (
 )
 from .factors import choose_factors, count_steps
 from .held_out import HeldOut
-from .learner import Learner, LearningOptions
+from .learner import Learner
+from .learning_options import LearningOptions
 from .loop import Loop
-from .network import RecurrentBinarizer
+from .network import RecurrentBinarizer, make_seeded_network
 from .report import TrainingReport
 from .run import Run
 from .sampling import Sample, count_batches, draw_sample
@@ -129,8 +130,7 @@ class _Maker(NamedTuple):
         """The best of the networks, one for each run, the first of equal ones."""
         best: RecurrentBinarizer | None = None
         for hidden, run, file in zip(self.planes.hidden, runs, stored, strict=True):
-            net = _seeded_network(run.seed, self.x.shape[1], self.planes, hidden)
-            net.to(run.device)
+            net = self._make_network(run, hidden)
             try:
                 self.make(net, run, file)
                 interrupted = _report(net).interrupted
@@ -146,6 +146,20 @@ class _Maker(NamedTuple):
                 break
         assert best is not None
         return best.cpu()
+
+    def _make_network(self, run: Run, hidden: int) -> RecurrentBinarizer:
+        planes = self.planes
+        net = make_seeded_network(
+            run.seed,
+            self.x.shape[1],
+            planes.widths,
+            hidden=hidden,
+            normalize=planes.normalize,
+        )
+        net.surrogate = planes.surrogate
+        if planes.document_nbits < len(planes.widths):
+            net.set_document_code(planes.widths[: planes.document_nbits])
+        return net.to(run.device)
 
     def make(
         self,
@@ -215,21 +229,6 @@ def draw_pairs(pairs: Any, d_in: int, run: Run) -> tuple[Sample, Sample]:
     for part in (queries, documents):
         check_dimension(part.rows, d_in, "pairs", "x")
     return queries, documents
-
-
-def _seeded_network(
-    seed: int, d_in: int, planes: Planes, hidden: int
-) -> RecurrentBinarizer:
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also seed every GPU.
-        torch.default_generator.manual_seed(seed)
-        net = RecurrentBinarizer(
-            d_in, planes.widths, hidden=hidden, normalize=planes.normalize
-        )
-    net.surrogate = planes.surrogate
-    if planes.document_nbits < len(planes.widths):
-        net.set_document_code(planes.widths[: planes.document_nbits])
-    return net.eval()
 
 
 class _Start:

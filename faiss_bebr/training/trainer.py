@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from . import document_trainer, plane_trainer
-from .learner import LearningOptions
+from .learning_options import make_learning_options
 from .network import RecurrentBinarizer
 from .options import (
     check_defaults,
@@ -272,7 +272,7 @@ def train_binarizer(
     if hidden is None:
         hidden = (0, 2 * widths[0]) if depth == len(widths) > 1 else 0
     given["hidden"] = hidden_widths(hidden)
-    dims = given["matryoshka_dims"] = check_matryoshka_dims(matryoshka_dims, widths[0])
+    given["matryoshka_dims"] = check_matryoshka_dims(matryoshka_dims, widths[0])
     planes = plane_trainer.Planes(
         widths=widths,
         document_nbits=depth,
@@ -281,15 +281,6 @@ def train_binarizer(
         hidden=given["hidden"],
         **check_least(batch_size=(batch_size, 8)),
     )
-    options = LearningOptions(
-        learning_rate=learning_rate,
-        temperature=temperature,
-        **check_least(queue_size=(queue_size, 1), hard_negatives=(hard_negatives, 1)),
-        momentum=momentum,
-        nce_weight=nce_weight,
-        distillation_weight=distillation_weight,
-        nested=bool(nested),
-        matryoshka_dims=dims,
-    )
+    options = make_learning_options(given)
     run = make_run(given, precision, DATA)
     return plane_trainer.train_planes(x, pairs, planes, options, run)

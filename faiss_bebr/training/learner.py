@@ -299,8 +299,8 @@ class Learner:
     def _documents(
         self, codes: list[torch.Tensor], weight: torch.Tensor
     ) -> torch.Tensor:
-        """Decoded, (n, codes, m). Weights differ between the groups of dimensions that
-        prefixes make, and hardly without any."""
+        """Decoded, (n, codes, m). Weights count where there are prefixes, since they
+        differ between the groups of dimensions that these make."""
         if not self.options.matryoshka_dims:
             return documents_at(codes, self.depths)
         return documents_at(codes, self.depths, self.widths, weight)

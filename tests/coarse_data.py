@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import faiss
 import numpy as np
-from reference import decode, encode, quantize_query
+from reference import decode, encode, error_direction, quantize_query
 from sdc_data import IP, get_offset, get_range, random_map
 
 import faiss_bebr
@@ -31,6 +31,7 @@ def make_coarse(
     metric: int = IP,
     *,
     mapped: bool = False,
+    least_weight: float = 0,
     scale_type: int | None = None,
     scale_bytes: int = 2,
 ):
@@ -38,7 +39,9 @@ def make_coarse(
     rng = np.random.default_rng(17)
     index = faiss_bebr.IndexSDC(widths, metric, d, ncentroids)
     if mapped:
-        index.set_query_map(*random_map(rng, d))
+        weight, offset = random_map(rng, d)
+        weight = np.maximum(weight, np.float32(least_weight))
+        index.set_query_map(weight.tolist(), offset.tolist())
     if scale_type is not None:
         index.set_scale_type(scale_type)
     index.set_scale_bytes(scale_bytes)
@@ -114,6 +117,47 @@ def encode_reference(index, x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         centroid_scales=centroid_scales,
     )
     return np.concatenate([planes, scales[:, None].view(np.uint8)], axis=1)
+
+
+def error_reference(index, x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """What CodeChooser makes least, of codes with the centroids of those numbers."""
+    codes = np.concatenate(
+        [encode_reference(index, x, numbers), as_bytes(index, numbers)], axis=1
+    )
+    residuals = x - index.centroids[numbers]
+    weight = faiss.vector_to_array(index.sdc.query_weight).astype(np.float64)
+    unbiased = index.sdc.scale_type == faiss_bebr.Scale_unbiased
+    scale = "unbiased" if unbiased else "least_squares"
+    if get_scales(index)[1] is not None:
+        scale = "scaled"
+    direction, along = error_direction(residuals, weight, scale, x, get_offset(index))
+    error = x - decode_reference(index, codes)
+    return (weight * error**2).sum(axis=1) + along * (direction * error).sum(
+        axis=1
+    ) ** 2
+
+
+def as_bytes(index, numbers: np.ndarray) -> np.ndarray:
+    dtype = np.uint8 if index.ncentroids <= 256 else np.uint16
+    return numbers.astype(dtype)[:, None].view(np.uint8)
+
+
+def refine_reference(index, x: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Centroids moved to where the codes of x leave the least squared error, with
+    scales of two bytes."""
+    held = faiss_bebr.IndexSDC(
+        get_widths(index), index.metric_type, index.d, len(centroids)
+    )
+    faiss.copy_array_to_vector(centroids.ravel(), held.sdc.centroids)
+    held.train(x)
+    codes = held.sa_encode(x)
+    numbers = split_codes(held, codes)[1]
+    error = x - decode_reference(held, codes)
+    moved = centroids.astype(np.float64)
+    for i in range(len(centroids)):
+        if (numbers == i).any():
+            moved[i] += error[numbers == i].mean(axis=0)
+    return moved.astype(np.float32)
 
 
 def query_reference(index, queries: np.ndarray) -> np.ndarray:

@@ -10,9 +10,11 @@ from coarse_data import (
     coarse_vectors,
     decode_reference,
     encode_reference,
+    error_reference,
     get_widths,
     make_coarse,
     query_reference,
+    refine_reference,
     split_codes,
 )
 from comparisons import assert_same
@@ -46,11 +48,6 @@ def test_codes_equal_reference(widths, d, ncentroids, metric, scale_bytes, mappe
     assert codes.shape == (300, sum(widths) // 8 + scale_bytes + number_bytes)
     assert index.sa_code_size() == index.code_size == codes.shape[1]
     planes, numbers = split_codes(index, codes)
-    if ncentroids:
-        distances = ((x[:, None] - index.centroids[None]) ** 2).sum(axis=2)
-        nearest = distances.min(axis=1)
-        found = distances[np.arange(300), numbers]
-        assert (found <= nearest + 1e-4 * np.maximum(nearest, 1)).all()
     expected = encode_reference(index, x, numbers)
     end = -scale_bytes
     same = (planes[:, :end] == expected[:, :end]).all(axis=1)
@@ -69,6 +66,35 @@ def test_codes_equal_reference(widths, d, ncentroids, metric, scale_bytes, mappe
     for row in (0, 7, 299):
         one = index.sa_encode(x[row : row + 1])
         np.testing.assert_array_equal(one[0], codes[row])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("scale_bytes", [1, 2])
+@pytest.mark.parametrize("metric", [L2, IP])
+@pytest.mark.parametrize(("widths", "d", "ncentroids"), [s for s in SHAPES if s[2]])
+def test_centroid_is_that_of_least_error(
+    widths, d, ncentroids, metric, scale_bytes, mapped, rng
+):
+    # a weight of zero leaves no norm that errors are measured in
+    index = make_coarse(
+        widths,
+        d,
+        ncentroids,
+        metric,
+        mapped=mapped,
+        least_weight=0.1,
+        scale_bytes=scale_bytes,
+    )
+    x = coarse_vectors(rng, 300, d)
+    numbers = split_codes(index, index.sa_encode(x))[1]
+    distances = ((x[:, None] - index.centroids[None]) ** 2).sum(axis=2)
+    tried = np.argsort(distances, axis=1)[:, : min(4, ncentroids)]
+    errors = np.stack([error_reference(index, x, t) for t in tried.T], axis=1)
+    expected = np.take_along_axis(tried, errors.argmin(axis=1)[:, None], axis=1)[:, 0]
+    if ncentroids > 1:
+        assert (expected != tried[:, 0]).mean() > 0.1
+    # two may be equally good
+    assert (numbers == expected).mean() > 0.97
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -216,8 +242,8 @@ def test_two_passes_find_what_one_finds(metric, rng):
         D_two, I_two = index.search(queries, 10, params=params)
         recalls.append((I_two == I).mean())
         np.testing.assert_array_equal(D_two[I_two == I], D[I_two == I])
-    assert recalls[0] > 0.9
-    assert recalls[2] > 0.99
+    assert recalls[0] > 0.85
+    assert recalls[2] > 0.97
 
 
 @pytest.mark.parametrize("metric", [L2, IP])
@@ -358,12 +384,16 @@ def test_training(rng):
     assert index.is_trained
     assert index.centroids.shape == (20, 48)
     assert get_widths(index) == [32, 16]
-    expected = faiss.Kmeans(48, 20, seed=1234)
-    expected.train(x)
-    np.testing.assert_allclose(index.centroids, expected.centroids, rtol=1e-5)
+    kmeans = faiss.Kmeans(48, 20, seed=1234)
+    kmeans.train(x)
+    expected = kmeans.centroids
+    for _ in range(2):
+        expected = refine_reference(index, x, expected)
+    np.testing.assert_allclose(index.centroids, expected, rtol=1e-3, atol=1e-4)
     # the half-width of Max's grids of 2 bits and of 1 bit
-    numbers = split_codes(index, index.sa_encode(x))[1]
-    deviation = np.sqrt(((x - index.centroids[numbers]) ** 2).mean(axis=0))
+    distances = ((x[:, None] - index.centroids[None]) ** 2).sum(axis=2)
+    residuals = x - index.centroids[distances.argmin(axis=1)]
+    deviation = np.sqrt((residuals**2).mean(axis=0))
     expected_range = np.concatenate(
         [1.991 / 2 * deviation[:16], 1.596 / 2 * deviation[16:32]]
     )
@@ -377,3 +407,8 @@ def test_training(rng):
     other.cp.seed = 5
     other.train(x)
     assert not np.allclose(other.centroids, centroids)
+    # and so are centroids that are given
+    given = faiss_bebr.IndexSDC([32, 16], L2, 48, 20)
+    faiss.copy_array_to_vector(kmeans.centroids.ravel(), given.sdc.centroids)
+    given.train(x)
+    np.testing.assert_array_equal(given.centroids, kmeans.centroids)

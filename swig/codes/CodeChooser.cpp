@@ -91,6 +91,9 @@ void CodeChooser::set_vector(const float* y, const float* x) {
     for (size_t j = 0; j < y_part.size(); j++) {
         y_part[j] = double(sdc.query_weight[j]) * y[j] * unit_range[j];
     }
+    const float* weight = sdc.query_weight.data();
+    yy = sum_in_lanes<double>(
+            sdc.dim(), [=](int j) { return double(weight[j]) * y[j] * y[j]; });
     if (has_direction) {
         set_direction(y, x);
     }
@@ -189,6 +192,21 @@ void CodeChooser::round_to_pair(const Products& sums) {
     centroid_scale = sdc.centroid_scales[scale_no];
 }
 
+double CodeChooser::get_error(const Products& sums) const {
+    const double s = scale;
+    if (!scales_centroids) {
+        const double seen = along_y - s * sums.xv;
+        return yy + s * (s * sums.vv - 2 * sums.yv) + along * seen * seen;
+    }
+    const double t = centroid_scale;
+    const double xc = xx - along_y;
+    const double cv = sums.xv - sums.yv;
+    const double x_decoded = t * xc + s * sums.xv;
+    const double decoded = t * t * cc + 2 * s * t * cv + s * s * sums.vv;
+    const double seen = xx - x_decoded;
+    return xx - 2 * x_decoded + decoded + along * seen * seen;
+}
+
 void CodeChooser::choose(const float* y, const float* x) {
     set_vector(y, x);
     Products best = try_step(y, 0, levels.data());
@@ -215,6 +233,7 @@ void CodeChooser::choose(const float* y, const float* x) {
         }
         scale = sdc.scale_values[scale_no];
     }
+    error = get_error(best);
 }
 
 } // namespace faiss_bebr

@@ -26,7 +26,8 @@ namespace faiss_bebr {
  *
  * Of scales of one byte the nearest one is taken, and with them the code. Where
  * the centroid has a scale too, s and it are multiplied so that the decoded
- * vector gets the norm of x, and the nearest pair is taken.
+ * vector gets the norm of x, and the nearest pair is taken. Errors are then of
+ * the whole vector, its scaled centroid less it included.
  *
  * All sums are of doubles in a fixed order, so that codes are the same on every
  * machine and no square of a float overflows.
@@ -42,6 +43,7 @@ struct CodeChooser {
     uint8_t scale_no = 0; ///< of one byte
     double vv = 0;        ///< the squared norm of its quantized values v
     double cc = 0;        ///< of its centroid plus the origin
+    double error = 0;     ///< what is left, as above, with rounded scales
 
     /** @param y  the vector less its centroid, size dim()
      *  @param x  the vector, size dim()
@@ -81,6 +83,7 @@ struct CodeChooser {
     double along = 0;           ///< over |x|^2; 0: there is no x
     double along_y = 0;         ///< <x, y>
     double xx = 0;              ///< |x|^2
+    double yy = 0;              ///< |y|_w^2, of all dimensions
 
     std::vector<uint8_t> attempt;
     std::vector<float> integers; ///< V of an attempt
@@ -92,6 +95,7 @@ struct CodeChooser {
     float get_scale(const float* y, const Products& sums) const;
     void set_centroid_scale(const Products& sums);
     void round_to_pair(const Products& sums);
+    double get_error(const Products& sums) const;
 };
 
 } // namespace faiss_bebr

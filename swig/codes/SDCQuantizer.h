@@ -47,9 +47,10 @@ enum ScaleType {
  * the range is learned the scale may be one byte, the number of one of
  * scale_values.
  *
- * With a coarse first stage, all this is about the vector less the centroid c
- * that is nearest to it, and the decoded vector is c + v. The centroid has all
- * dimensions, also those without bits. Its number follows the scale:
+ * With a coarse first stage, all this is about the vector less a centroid c,
+ * and the decoded vector is c + v. Of the max_beam_size nearest centroids it is
+ * the one whose code leaves the least error. The centroid has all dimensions,
+ * also those without bits. Its number follows the scale:
  *
  *     [ planes ][ scale: 1 or 2 bytes ][ number: 0, 1 or 2 bytes ]
  *
@@ -116,6 +117,8 @@ struct SDCQuantizer {
     std::vector<float> coded_offset;
 
     static constexpr size_t max_ncentroids = 65536;
+    /// the nearest centroids that are tried for a vector; 16 recall no more
+    static constexpr size_t max_beam_size = 4;
     static constexpr size_t num_scale_values = 256;
 
     SDCQuantizer() = default;
@@ -225,7 +228,9 @@ struct SDCQuantizer {
     void train_range(size_t n, const float* y, const float* x = nullptr);
 
     /** Clusters x, unless there are centroids already, and learns the range of
-     * a sample less its centroids.
+     * a sample less its centroids. Centroids of its own it moves to where the
+     * codes of their vectors leave the least error, some rounds, as
+     * faiss::ResidualQuantizer refines its codebooks.
      * @param x  size n * dim(), n > 0; to be clustered, n > ncentroids
      */
     void train(size_t n, const float* x, const faiss::ClusteringParameters& cp);
@@ -236,16 +241,17 @@ struct SDCQuantizer {
     /// the same, and of the values of one-byte scales
     void check_trained() const;
 
-    /** The nearest centroids.
-     * @param x          size n * dim()
-     * @param numbers    output, size n
-     * @param residuals  output, x less these, size n * dim()
+    /** The nearest centroids, the nearest one first.
+     * @param x        size n * dim()
+     * @param k        1..ncentroids
+     * @param numbers  output, size n * k; those past the first one may be -1,
+     *                 where distances overflow
      */
     void find_centroids(
             size_t n,
             const float* x,
-            faiss::idx_t* numbers,
-            float* residuals) const;
+            size_t k,
+            faiss::idx_t* numbers) const;
 
     /** Throws for a value that is not finite or too large for the scale.
      * @param x      size n * dim()
@@ -308,6 +314,8 @@ struct SDCQuantizer {
 
    private:
     void update_coded_map();
+    void train_residuals(size_t n, const float* x);
+    void refine_centroids(size_t n, const float* x);
     void train_scales(size_t n, const float* y, const float* x);
 };
 

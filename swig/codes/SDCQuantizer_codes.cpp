@@ -13,40 +13,71 @@
 
 namespace faiss_bebr {
 
+using faiss::idx_t;
+
 namespace {
 
-/** Codes but for the numbers of centroids.
- * @param y  size n * dim(), less the centroids
- * @param x  with them
- * @return   whether a scale is too large for a float16
- */
-bool encode_vectors(
-        const SDCQuantizer& sdc,
-        size_t n,
-        const float* y,
-        const float* x,
-        uint8_t* codes) {
-    bool overflow = false;
-#pragma omp parallel reduction(|| : overflow) if (n > 1000)
-    {
-        CodeChooser chooser(sdc);
-#pragma omp for
-        for (int64_t i = 0; i < int64_t(n); i++) {
-            uint8_t* code = codes + i * sdc.code_size();
-            chooser.choose(y + i * sdc.dim(), x + i * sdc.dim());
-            sdc.layout.pack(chooser.levels.data(), code);
-            uint8_t* end = code + sdc.layout.code_size();
-            if (sdc.scale_bytes == 1) {
-                *end = chooser.scale_no;
-                continue;
+/// Writes the codes of one vector after the other.
+struct CodeWriter {
+    const SDCQuantizer& sdc;
+    CodeChooser chooser;
+    std::vector<float> residual;
+    bool overflow = false; ///< whether a scale was too large for a float16
+
+    explicit CodeWriter(const SDCQuantizer& sdc_in)
+            : sdc(sdc_in), chooser(sdc_in), residual(sdc_in.dim()) {}
+
+    /// without centroids; @param whole  what x is the residual of, or x
+    void write(const float* x, const float* whole, uint8_t* code) {
+        chooser.choose(x, whole);
+        overflow = !put(code) || overflow;
+    }
+
+    /// with the one of k centroids that leaves the least error
+    void write(const float* x, size_t k, const idx_t* numbers, uint8_t* code) {
+        double least = 0;
+        bool fits = true;
+        // there are fewer where distances overflow
+        for (size_t i = 0; i < k && numbers[i] >= 0; i++) {
+            const float* centroid =
+                    sdc.centroids.data() + numbers[i] * sdc.dim();
+            for (int j = 0; j < sdc.dim(); j++) {
+                residual[j] = x[j] - centroid[j];
             }
-            const uint16_t half = encode_float16(chooser.scale);
-            std::memcpy(end, &half, sizeof(half));
-            overflow = overflow || half == encode_float16(INFINITY);
+            chooser.choose(residual.data(), x);
+            if (i == 0 || chooser.error < least) {
+                least = chooser.error;
+                fits = put(code);
+                put_number(code, numbers[i]);
+            }
+        }
+        overflow = !fits || overflow;
+    }
+
+   private:
+    /// what is chosen; false: the scale is too large
+    bool put(uint8_t* code) const {
+        sdc.layout.pack(chooser.levels.data(), code);
+        uint8_t* end = code + sdc.layout.code_size();
+        if (sdc.scale_bytes == 1) {
+            *end = chooser.scale_no;
+            return true;
+        }
+        const uint16_t half = encode_float16(chooser.scale);
+        std::memcpy(end, &half, sizeof(half));
+        return half != encode_float16(INFINITY);
+    }
+
+    void put_number(uint8_t* code, idx_t number_in) const {
+        const uint16_t number = static_cast<uint16_t>(number_in);
+        uint8_t* end = code + sdc.centroid_offset();
+        if (sdc.centroid_bytes() == 1) {
+            *end = static_cast<uint8_t>(number);
+        } else {
+            std::memcpy(end, &number, sizeof(number));
         }
     }
-    return overflow;
-}
+};
 
 } // namespace
 
@@ -54,40 +85,39 @@ void SDCQuantizer::compute_codes(
         const float* x,
         uint8_t* codes,
         size_t n,
-        const float* whole) const {
+        const float* whole_in) const {
     check_finite(n, dim(), x);
     check_trained();
-    bool overflow = false;
-    if (ncentroids == 0) {
-        overflow = encode_vectors(*this, n, x, whole ? whole : x, codes);
-    }
-    // what is worked on in between has the size of a part of x
+    const float* whole = whole_in ? whole_in : x;
+    const size_t k = std::min(max_beam_size, ncentroids);
+    // numbers of centroids are kept for a part of x
     constexpr size_t max_part = 8192;
-    std::vector<faiss::idx_t> numbers;
-    std::vector<float> residuals;
-    for (size_t i0 = 0; ncentroids > 0 && i0 < n; i0 += max_part) {
+    std::vector<idx_t> numbers;
+    bool overflow = false;
+    for (size_t i0 = 0; i0 < n; i0 += max_part) {
         const size_t part = std::min(max_part, n - i0);
-        numbers.resize(part);
-        residuals.resize(part * dim());
-        find_centroids(part, x + i0 * dim(), numbers.data(), residuals.data());
-        uint8_t* out = codes + i0 * code_size();
-        overflow =
-                encode_vectors(
-                        *this, part, residuals.data(), x + i0 * dim(), out) ||
-                overflow;
-        for (size_t i = 0; i < part; i++) {
-            const uint8_t byte = static_cast<uint8_t>(numbers[i]);
-            const uint16_t number = static_cast<uint16_t>(numbers[i]);
-            uint8_t* end = out + i * code_size() + centroid_offset();
-            if (centroid_bytes() == 1) {
-                *end = byte;
-            } else {
-                std::memcpy(end, &number, sizeof(number));
-            }
+        numbers.resize(part * k);
+        if (k > 0) {
+            find_centroids(part, x + i0 * dim(), k, numbers.data());
         }
+#pragma omp parallel reduction(|| : overflow) if (part > 1000)
+        {
+            CodeWriter writer(*this);
+#pragma omp for
+            for (int64_t i = 0; i < int64_t(part); i++) {
+                const float* row = x + (i0 + i) * dim();
+                uint8_t* code = codes + (i0 + i) * code_size();
+                if (k > 0) {
+                    writer.write(row, k, numbers.data() + i * k, code);
+                } else {
+                    writer.write(row, whole + (i0 + i) * dim(), code);
+                }
+            }
+            overflow = writer.overflow;
+        }
+        FAISS_THROW_IF_NOT_MSG(
+                !overflow, "x has values too large for the scale of a code");
     }
-    FAISS_THROW_IF_NOT_MSG(
-            !overflow, "x has values too large for the scale of a code");
 }
 
 void SDCQuantizer::decode(const uint8_t* codes, float* x, size_t n) const {

@@ -13,7 +13,6 @@ import faiss
 
 from faiss_bebr.factory import index_factory
 from faiss_bebr.factory.tokens import has_own_token
-from faiss_bebr.factory_tools import get_code_size
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform
 
 MIN_SIZE = BinarizerTransform.min_document_code_size
@@ -108,6 +107,9 @@ def measure_code(d: int, description: str, metric: int = faiss.METRIC_L2) -> int
 def least_code_size(d: int, description: str, metric: int) -> int:
     """Bytes of a vector's code; of a budget, which training fills unless all planes
     need less, as few as it can have."""
+    # here, as importing this package does not import faiss.contrib
+    from faiss_bebr.factory_tools import get_code_size
+
     untrained = measure_code(d, description, metric)
     return min(untrained, get_code_size(d, description))
 

@@ -159,8 +159,7 @@ def sdc() -> Any:
 def sdc_with_centroids() -> Any:
     index = faiss_bebr.IndexSDC([8, 8], IP, D, 5)
     index.set_query_map([1 + i % 3 for i in range(D)], [i % 2 for i in range(D)])
-    index.cp.niter = 0  # they are vectors, so that nothing is rounded
-    index.cp.min_points_per_centroid = 1
+    faiss.copy_array_to_vector(vectors(5, D, 8).ravel(), index.sdc.centroids)
     index.train(vectors(40, D, 6))
     return fill(index)
 
@@ -178,8 +177,7 @@ def sdc_with_scales_of_centroids() -> Any:
     index = faiss_bebr.IndexSDC([8, 8], IP, D, 5)
     index.set_scale_bytes(1)
     index.set_query_map([1 + i % 3 for i in range(D)], [i % 2 for i in range(D)])
-    index.cp.niter = 0
-    index.cp.min_points_per_centroid = 1
+    faiss.copy_array_to_vector(vectors(5, D, 8).ravel(), index.sdc.centroids)
     index.train(vectors(40, D, 6))
     return fill(index)
 

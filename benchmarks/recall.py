@@ -263,7 +263,8 @@ def main() -> None:
     d = benchmark.documents.shape[1]
     if arguments.descriptions:
         for description in arguments.descriptions:
-            codec = Codec(description, description, arguments.metric)
+            family = FAMILY if description.startswith(FAMILY) else description
+            codec = Codec(family, description, arguments.metric)
             run([codec], 1 << 30, benchmark, results)
         return
     for size in arguments.sizes or SIZES[arguments.dataset]:

@@ -57,6 +57,23 @@ def test_recall(description, metric, least, wordnet, truth):
     assert measured >= least
 
 
+# the bars that were set for these bytes; some minutes each
+@pytest.mark.parametrize(
+    ("code_size", "least"),
+    [(36, 0.665), (52, 0.77), (68, 0.83), (100, 0.90), (132, 0.935), (196, 0.965)],
+)
+def test_recall_of_budget(code_size, least, wordnet, truth):
+    index = faiss_bebr.index_factory(
+        384, f"BEBR{code_size}B,SDC", faiss.METRIC_INNER_PRODUCT
+    )
+    index.train(wordnet.documents)
+    index.add(wordnet.documents)
+    assert index.sa_code_size() <= code_size
+    measured = recall(index.search(wordnet.reported_queries, 10)[1], truth)
+    print(code_size, measured)
+    assert measured >= least
+
+
 @pytest.fixture(scope="module")
 def binarizer(wordnet):
     network = faiss_bebr.train_binarizer(

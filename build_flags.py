@@ -24,6 +24,10 @@ MACHINE_KERNEL_FLAGS = {
         "avx2.cpp": ["-mavx2"],
         "avx2_vnni.cpp": ["-mavx2", "-mavxvnni"],
         "avx512.cpp": AVX512,
+        "avx512_gfni.cpp": [
+            *AVX512,
+            *("-mavx512vbmi", "-mavx512vnni", "-mavx512vpopcntdq", "-mgfni"),
+        ],
         "avx512_vbmi.cpp": [*AVX512, "-mavx512vbmi"],
         "avx512_vnni.cpp": [*AVX512, "-mavx512vnni"],
         "avx512_vpopcntdq.cpp": [*AVX512, "-mavx512vpopcntdq"],

@@ -24,7 +24,8 @@ SOURCES = [ROOT / source for source in BUILD["SOURCES"]]
 # these know nothing of FAISS but what tests/cpp/standalone defines
 PARTS = [source for source in SOURCES if source.parent.name == "kernels"]
 PARTS.append(ROOT / "swig" / "codes" / "PlaneLayout.cpp")
-TESTS = ["test_kernels", "test_code_kernels", "test_table_kernels", "test_dispatch"]
+TESTS = ["test_kernels", "test_code_kernels", "test_row_kernels"]
+TESTS += ["test_table_kernels", "test_dispatch"]
 # a processor of QEMU, and the kernels that are the best on it
 PROCESSORS = [
     ("cortex-a53", "ARM_NEON"),

@@ -33,7 +33,7 @@ def test_search_equals_reference(m, nbits, metric, simd_level, rng):
     queries = random_codes(rng, 101, m * nbits)
     index = make_index(m, nbits, metric, codes)
     expected = binary_distances(queries, codes, nbits, inner_product=metric == IP)
-    for nq in (1, 5, 101):  # tiles of queries and what is left of them
+    for nq in (1, 3, 5, 13, 101):  # few queries, tiles and what is left of them
         D, I = index.search(queries[:nq], 20)
         D_ref, I_ref = nearest(expected[:nq], 20, largest=metric == IP)
         np.testing.assert_array_equal(D, D_ref)
@@ -113,7 +113,7 @@ def test_threads_do_not_change_results(nq, metric, nthreads, rng):
 
 
 @pytest.mark.parametrize("kind", list(selectors(100)))
-@pytest.mark.parametrize("nq", [2, 200])
+@pytest.mark.parametrize("nq", [1, 2, 200])
 def test_selectors(kind, nq, rng):
     codes = random_codes(rng, 900, 128)
     queries = random_codes(rng, nq, 128)
@@ -138,7 +138,7 @@ def test_selectors(kind, nq, rng):
         np.testing.assert_array_equal(D[lims[q] : lims[q + 1]], expected[q][inside])
 
 
-@pytest.mark.parametrize(("nq", "nbits"), [(3, 2), (3, 1), (150, 2), (150, 1)])
+@pytest.mark.parametrize(("nq", "nbits"), [(3, 2), (3, 1), (3, 4), (150, 2), (150, 1)])
 def test_range_search_is_strict(nq, nbits, rng):
     codes = random_codes(rng, 400, 64 * nbits)
     queries = random_codes(rng, nq, 64 * nbits)

@@ -1,6 +1,7 @@
 #include "indexes/BinaryCodeBlock.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace faiss_bebr {
 
@@ -8,117 +9,98 @@ using faiss::METRIC_L2;
 
 namespace {
 
-/// rows of codes, and the integers that keys are made of
 struct CodeBlock : DocumentBlock<int32_t> {
     const BinaryDistance distance;
     const SDCKernels& kernels;
-    const uint8_t* codes; ///< the code of document i is row i
-    std::vector<const uint8_t*> rows;
-    std::vector<int32_t> dots;
-    IntKey key = {nullptr, 0, 0};
+    const PlanesView planes;
+    const size_t code_size;
+    const uint8_t* queries;
+    const uint8_t* codes;
+    const uint8_t* rows = nullptr; ///< those of the block
+    size_t nrows = 0;
+    std::vector<uint8_t> copies;    ///< of rows that a selector took
+    std::vector<int32_t> distances; ///< nrows padded to groups, a query
+    size_t first_query = 0;         ///< of the last compute()
 
-    CodeBlock(const BinaryDistance& distance_in, const uint8_t* codes_in)
-            : distance(distance_in), kernels(get_kernels()), codes(codes_in) {}
+    CodeBlock(
+            const BinaryDistance& distance_in,
+            const uint8_t* queries_in,
+            const uint8_t* codes_in)
+            : distance(distance_in),
+              kernels(get_kernels()),
+              planes(distance_in.layout.view()),
+              code_size(distance_in.layout.code_size()),
+              queries(queries_in),
+              codes(codes_in) {}
 
-    virtual void compute_dots() = 0;
+    void load_range(idx_t i, size_t n) override {
+        nrows = n;
+        rows = codes + i * code_size;
+    }
 
     void load(const idx_t* ids, size_t n) override {
-        const size_t code_size = distance.layout.code_size();
-        rows.resize(n);
+        nrows = n;
+        copies.resize(std::max(copies.size(), n * code_size));
         for (size_t j = 0; j < n; j++) {
-            rows[j] = codes + ids[j] * code_size;
+            std::memcpy(
+                    copies.data() + j * code_size,
+                    codes + ids[j] * code_size,
+                    code_size);
         }
-        dots.assign((n + kGroup - 1) / kGroup * kGroup, 0);
+        rows = copies.data();
     }
 
-    void compute(size_t, size_t, const int32_t* /* thresholds */) override {
-        compute_dots();
-    }
-
-    size_t collect(size_t, int32_t threshold, uint32_t* hits, int32_t* keys)
+    void compute(size_t q0, size_t nq, const int32_t* /* thresholds */)
             override {
-        return kernels.collect_int(
-                key, dots.data(), dots.size(), threshold, hits, keys);
-    }
-};
-
-/// one bit: the dots are Hamming distances, see WordBlock
-struct BitBlock : CodeBlock {
-    const uint8_t* query;
-
-    BitBlock(
-            const BinaryDistance& distance,
-            const uint8_t* query_in,
-            const uint8_t* codes)
-            : CodeBlock(distance, codes), query(query_in) {
-        key.scale = distance.metric_type == METRIC_L2 ? 1 : 2;
-        key.bias =
-                distance.metric_type == METRIC_L2 ? 0 : -distance.layout.dim();
-    }
-
-    void compute_dots() override {
-        kernels.code_hamming(
-                distance.layout.code_size(),
-                query,
-                rows.data(),
-                rows.size(),
-                dots.data());
-    }
-};
-
-/** More bits, with M = 2^nbits - 1:
- *
- *     sum (c_q - c_d)^2  = sum c_q^2 + sum c_d (c_d - 2 c_q)
- *     -<V_q, V_d>        = M sum V_q - 2 sum c_d V_q
- */
-struct PlanesBlock : CodeBlock {
-    std::vector<int8_t> levels; ///< -2 c_q, or V_q
-
-    PlanesBlock(
-            const BinaryDistance& distance,
-            const uint8_t* query,
-            const uint8_t* codes)
-            : CodeBlock(distance, codes), levels(distance.layout.dim()) {
-        const bool is_l2 = distance.metric_type == METRIC_L2;
-        const int max_level = (1 << distance.layout.nplanes()) - 1;
-        std::vector<uint8_t> row(levels.size());
-        distance.layout.unpack(query, row.data());
-        key.scale = is_l2 ? 1 : -2;
-        for (size_t i = 0; i < row.size(); i++) {
-            const int level = row[i];
-            const int value = 2 * level - max_level;
-            levels[i] = static_cast<int8_t>(is_l2 ? -2 * level : value);
-            key.bias += is_l2 ? level * level : max_level * value;
+        const auto compare = distance.metric_type == METRIC_L2
+                ? kernels.row_l2sqr
+                : kernels.row_product;
+        first_query = q0;
+        distances.resize(std::max(distances.size(), nq * get_stride()));
+        for (size_t i = 0; i < nq; i++) {
+            compare(planes,
+                    queries + (q0 + i) * code_size,
+                    rows,
+                    nrows,
+                    distances.data() + i * get_stride());
         }
     }
 
-    void compute_dots() override {
-        const auto kernel = distance.metric_type == METRIC_L2
-                ? kernels.code_square_dots
-                : kernels.code_dots;
-        kernel(distance.layout.view(),
-               levels.data(),
-               rows.data(),
-               rows.size(),
-               dots.data());
+    size_t collect(size_t q, int32_t threshold, uint32_t* hits, int32_t* keys)
+            override {
+        const int32_t sign = distance.metric_type == METRIC_L2 ? 1 : -1;
+        return kernels.collect_int(
+                {nullptr, sign, 0},
+                distances.data() + (q - first_query) * get_stride(),
+                get_stride(),
+                threshold,
+                hits,
+                keys);
+    }
+
+   private:
+    size_t get_stride() const {
+        return (nrows + kGroup - 1) / kGroup * kGroup;
     }
 };
+
+/// so many that unpacking a block is worth it
+size_t get_max_queries(int nplanes) {
+    return nplanes == 1 ? 12 : nplanes == 2 ? 64 : 4;
+}
 
 } // namespace
 
 std::unique_ptr<DocumentBlock<int32_t>> make_binary_code_block(
         const BinaryDistance& distance,
-        const uint8_t* query,
+        size_t nq,
+        const uint8_t* x,
         const uint8_t* codes) {
     const int nplanes = distance.layout.nplanes();
-    if (nplanes == 1) {
-        return std::make_unique<BitBlock>(distance, query, codes);
+    if (nq > get_max_queries(nplanes) || nplanes > kMaxRowPlanes) {
+        return nullptr;
     }
-    // levels of queries are in -127 .. 127
-    if (nplanes <= (distance.metric_type == METRIC_L2 ? 6 : 7)) {
-        return std::make_unique<PlanesBlock>(distance, query, codes);
-    }
-    return nullptr;
+    return std::make_unique<CodeBlock>(distance, x, codes);
 }
 
 } // namespace faiss_bebr

@@ -6,14 +6,17 @@
 
 namespace faiss_bebr {
 
-/** A block that a single query is compared with straight by the codes: it is
- * not worth to unpack them.
- * @param query  a packed code
- * @return       nullptr for depths that the kernels do not have
+/** A block that queries are compared with straight by the codes: for few of
+ * them it is not worth to unpack it.
+ * @param nq     the number of queries
+ * @param x      packed codes, size nq * code_size
+ * @param codes  the code of document i is row i
+ * @return       nullptr where queries are too many, or planes
  */
 std::unique_ptr<DocumentBlock<int32_t>> make_binary_code_block(
         const BinaryDistance& distance,
-        const uint8_t* query,
+        size_t nq,
+        const uint8_t* x,
         const uint8_t* codes);
 
 } // namespace faiss_bebr

@@ -107,10 +107,7 @@ ScanTask<int32_t> make_task(
     const auto make_block = [=, &distance, &queries, &index]()
             -> std::unique_ptr<DocumentBlock<int32_t>> {
         const uint8_t* codes = index.codes.data();
-        std::unique_ptr<DocumentBlock<int32_t>> block;
-        if (nq == 1) {
-            block = make_binary_code_block(distance, x, codes);
-        }
+        auto block = make_binary_code_block(distance, nq, x, codes);
         return block ? std::move(block)
                      : make_binary_block(distance, &queries, codes);
     };

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -103,9 +102,7 @@ struct SliceScan {
               block(task.make_block()),
               hits(std::max(task.block_size, task.sparse_block_size)),
               keys(hits.size()),
-              sparse_from(sinks->min_seen()) {
-        ids.reserve(hits.size());
-    }
+              sparse_from(sinks->min_seen()) {}
 
     void run() {
         size_t nseen = 0;
@@ -121,11 +118,11 @@ struct SliceScan {
                               task.sparse_block_size,
                               std::max(nseen, task.block_size))
                     : task.block_size;
-            i = take_ids(i, size);
-            if (ids.empty()) {
+            i = take_documents(i, size);
+            if (ndocuments == 0) {
                 continue; // the selector has no more
             }
-            nseen += ids.size();
+            nseen += ndocuments;
             scan_block(is_sparse ? *sparse_block : *block);
             if (is_sparse && !sparse_block->is_worth_it()) {
                 sparse_from = 2 * nseen;
@@ -136,32 +133,39 @@ struct SliceScan {
    private:
     std::unique_ptr<DocumentBlock<Key>> block;
     std::unique_ptr<DocumentBlock<Key>> sparse_block; ///< from when it is used
-    std::vector<idx_t> ids;
+    size_t ndocuments = 0;                            ///< of the block
+    idx_t first = 0;        ///< of them, without a selector
+    std::vector<idx_t> ids; ///< of them, with one
     std::vector<uint32_t> hits;
     std::vector<Key> keys;
     size_t ntiles = 0;
     size_t sparse_from; ///< how many documents are seen before sparse blocks
 
     /// up to n documents from i on; returns where the next ones begin
-    idx_t take_ids(idx_t i, size_t n) {
-        ids.clear();
+    idx_t take_documents(idx_t i, size_t n) {
         if (!task.sel) {
-            ids.resize(std::min<size_t>(n, slice.i1 - i));
-            std::iota(ids.begin(), ids.end(), i);
-            return i + ids.size();
+            first = i;
+            ndocuments = std::min<size_t>(n, slice.i1 - i);
+            return i + ndocuments;
         }
+        ids.clear();
         for (; i < slice.i1 && ids.size() < n; i++) {
             if (task.sel->is_member(i)) {
                 ids.push_back(i);
             }
         }
+        ndocuments = ids.size();
         return i;
     }
 
-    /// compare the queries with the documents in ids
+    /// compare the queries with the documents
     void scan_block(DocumentBlock<Key>& loaded) {
-        loaded.load(ids.data(), ids.size());
-        const size_t nblocks = ids.size() / task.block_size + 1;
+        if (task.sel) {
+            loaded.load(ids.data(), ndocuments);
+        } else {
+            loaded.load_range(first, ndocuments);
+        }
+        const size_t nblocks = ndocuments / task.block_size + 1;
         for (size_t q0 = slice.q0; q0 < slice.q1; q0 += kQueryTile) {
             if (interrupt.check(ntiles, nblocks)) {
                 return;
@@ -182,8 +186,8 @@ struct SliceScan {
         Sink& sink = sinks[q - slice.q0];
         const size_t nhits =
                 loaded.collect(q, threshold, hits.data(), keys.data());
-        for (size_t h = 0; h < nhits && hits[h] < ids.size(); h++) {
-            sink.add(keys[h], ids[hits[h]]);
+        for (size_t h = 0; h < nhits && hits[h] < ndocuments; h++) {
+            sink.add(keys[h], task.sel ? ids[hits[h]] : first + hits[h]);
         }
     }
 };

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <numeric>
+#include <vector>
 
 namespace faiss {
 struct IDSelector;
@@ -30,6 +32,13 @@ struct DocumentBlock {
     /// Take up the documents ids[0] .. ids[n - 1], n <= block size.
     virtual void load(const idx_t* ids, size_t n) = 0;
 
+    /// Take up the documents i .. i + n - 1, for blocks that need no ids.
+    virtual void load_range(idx_t i, size_t n) {
+        range.resize(n);
+        std::iota(range.begin(), range.end(), i);
+        load(range.data(), n);
+    }
+
     /** Compare the queries q0 .. q0 + nq - 1 with the block, nq <= kQueryTile.
      * @param thresholds  size nq, not below those of collect()
      */
@@ -51,6 +60,9 @@ struct DocumentBlock {
     virtual bool is_worth_it() const {
         return true;
     }
+
+   private:
+    std::vector<idx_t> range; ///< working memory of load_range()
 };
 
 /// What is scanned: nq queries against ntotal documents.

@@ -20,6 +20,9 @@ struct PlanesView {
 /// documents that lie side by side in a group of levels or words
 constexpr size_t kGroup = 16;
 
+/// planes whose levels and their differences are signed bytes
+constexpr int kMaxRowPlanes = 7;
+
 /** What turns the integers of a scan into results. The key of document j is
  *
  *     float: (bias + doc_bias[j])
@@ -105,27 +108,30 @@ struct SDCKernels {
             size_t n,
             int32_t* dots);
 
-    /** Sums of level * (level + query) in int32, otherwise as code_dots.
-     * @param planes  at most 7, so that levels are below 128
+    /** Distances of a query and documents whose codes lie one after the other,
+     * in int32, with c and V as in PlaneLayout:
+     *
+     *     row_l2sqr    sum (c_q - c_d)^2, for one plane the Hamming distance
+     *     row_product  sum V_q * V_d
+     *
+     * @param planes     1 to kMaxRowPlanes, of equal widths
+     * @param query      a packed code
+     * @param codes      n packed codes
+     * @param distances  output, size n
      */
-    void (*code_square_dots)(
+    void (*row_l2sqr)(
             const PlanesView& planes,
-            const int8_t* query,
-            const uint8_t* const* codes,
-            size_t n,
-            int32_t* dots);
-
-    /** Hamming distances of a query and codes, bit by bit.
-     * @param nbytes  of the query and of each code
-     * @param codes   n pointers to codes
-     * @param dots    output, size n
-     */
-    void (*code_hamming)(
-            size_t nbytes,
             const uint8_t* query,
-            const uint8_t* const* codes,
+            const uint8_t* codes,
             size_t n,
-            int32_t* dots);
+            int32_t* distances);
+
+    void (*row_product)(
+            const PlanesView& planes,
+            const uint8_t* query,
+            const uint8_t* codes,
+            size_t n,
+            int32_t* distances);
 
     /** Float sums over the dimensions i of codes with values V_i (PlaneLayout):
      *

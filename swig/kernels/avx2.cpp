@@ -7,6 +7,7 @@
 #include "kernels/avx2_dots.h"
 #include "kernels/avx2_level_sums.h"
 #include "kernels/avx2_levels.h"
+#include "kernels/avx2_rows.h"
 
 #include <immintrin.h>
 
@@ -148,25 +149,6 @@ inline __m256i popcount_u64x4(__m256i words) {
     return _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256());
 }
 
-void code_hamming(
-        size_t nbytes,
-        const uint8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    for (size_t k = 0; k < n; k++) {
-        __m256i sums = _mm256_setzero_si256();
-        for (size_t i = 0; i < nbytes; i += 32) {
-            const int left = static_cast<int>(nbytes - i);
-            const __m256i bits = _mm256_xor_si256(
-                    load_u8x32((const int8_t*)query + i, left),
-                    load_u8x32((const int8_t*)codes[k] + i, left));
-            sums = _mm256_add_epi64(sums, popcount_u64x4(bits));
-        }
-        dots[k] = sum_i32x8(sums);
-    }
-}
-
 void hamming(
         size_t nwords,
         const uint64_t* queries,
@@ -297,8 +279,8 @@ const SDCKernels avx2_kernels = {
         dots,
         level_sums,
         code_dots_all<dot4_low_i32x8, dot4_i32x8>,
-        code_square_dots_all<dot4_low_i32x8>,
-        code_hamming,
+        compare_rows<true, dot4_low_i32x8>,
+        compare_rows<false, dot4_low_i32x8>,
         code_norm,
         code_product,
         code_l2sqr,

@@ -81,27 +81,6 @@ void code_dots_all(
     }
 }
 
-/// @param dot4_low  as in code_dots_all; levels are below 128
-template <__m256i (*dot4_low)(__m256i, __m256i, __m256i)>
-void code_square_dots_all(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    for (size_t k = 0; k < n; k++) {
-        __m256i sums = _mm256_setzero_si256();
-        for (int i = 0; i < planes.dim; i += 32) {
-            const __m256i dims = load_u8x32(query + i, planes.dim - i);
-            const __m256i levels =
-                    levels_u8x32(planes, planes.nplanes, codes[k], i);
-            sums = dot4_low(sums, levels, dims);
-            sums = dot4_low(sums, levels, levels);
-        }
-        dots[k] = sum_i32x8(sums);
-    }
-}
-
 } // namespace
 
 } // namespace faiss_bebr

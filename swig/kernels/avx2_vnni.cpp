@@ -4,6 +4,7 @@
 
 #include "kernels/avx2_code_dots.h"
 #include "kernels/avx2_dots.h"
+#include "kernels/avx2_rows.h"
 
 #include <immintrin.h>
 
@@ -23,6 +24,14 @@ decltype(SDCKernels::dots) get_avx2_vnni_dots() {
 
 decltype(SDCKernels::code_dots) get_avx2_vnni_code_dots() {
     return code_dots_all<dot4_i32x8, dot4_i32x8>;
+}
+
+decltype(SDCKernels::row_l2sqr) get_avx2_vnni_row_l2sqr() {
+    return compare_rows<true, dot4_i32x8>;
+}
+
+decltype(SDCKernels::row_product) get_avx2_vnni_row_product() {
+    return compare_rows<false, dot4_i32x8>;
 }
 
 } // namespace faiss_bebr

@@ -3,6 +3,7 @@
 #ifdef __x86_64__
 
 #include "kernels/avx512_levels.h"
+#include "kernels/avx512_popcount.h"
 
 #include <immintrin.h>
 
@@ -23,16 +24,12 @@ inline __m512i dot4_i32x16(__m512i sums, __m512i levels, __m512i query) {
     return _mm512_add_epi32(sums, _mm512_add_epi32(dot_low, dot_high));
 }
 
-/// bits set in each 64-bit lane, by a table of nibbles
-inline __m512i popcount_u64x8(__m512i words) {
-    const __m512i table = _mm512_broadcast_i32x4(
-            _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
-    const __m512i nibble = _mm512_set1_epi8(0x0f);
-    const __m512i low =
-            _mm512_shuffle_epi8(table, _mm512_and_si512(words, nibble));
-    const __m512i high = _mm512_shuffle_epi8(
-            table, _mm512_and_si512(_mm512_srli_epi16(words, 4), nibble));
-    return _mm512_sad_epu8(_mm512_add_epi8(low, high), _mm512_setzero_si512());
+/// the same for levels that are known to be below 128
+inline __m512i dot4_low_i32x16(__m512i sums, __m512i levels, __m512i query) {
+    return _mm512_add_epi32(
+            sums,
+            _mm512_madd_epi16(
+                    _mm512_maddubs_epi16(levels, query), _mm512_set1_epi16(1)));
 }
 
 /// rows of 16 32-bit words become columns
@@ -166,6 +163,7 @@ size_t collect_int(
 #include "kernels/avx512_dots.h"
 #include "kernels/avx512_hamming.h"
 #include "kernels/avx512_level_sums.h"
+#include "kernels/avx512_rows.h"
 
 namespace faiss_bebr {
 
@@ -175,8 +173,8 @@ const SDCKernels avx512_kernels = {
         dots,
         level_sums,
         code_dots,
-        code_square_dots,
-        code_hamming,
+        compare_rows<true>,
+        compare_rows<false>,
         code_norm,
         code_product,
         code_l2sqr,

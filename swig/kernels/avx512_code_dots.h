@@ -11,10 +11,8 @@ namespace faiss_bebr {
 
 namespace {
 
-/** N codes, at most 4, of NP planes.
- * @param has_squares  add level^2, of levels below 128
- */
-template <int N, int NP, bool has_squares>
+/// N codes, at most 4, of NP planes
+template <int N, int NP>
 inline void code_dots_tile(
         const PlanesView& planes,
         const int8_t* query,
@@ -32,9 +30,6 @@ inline void code_dots_tile(
 #pragma GCC unroll 4
         for (int k = 0; k < N; k++) {
             sums[k] = dot4_i32x16(sums[k], rows[k], dims);
-            if (has_squares) {
-                sums[k] = dot4_i32x16(sums[k], rows[k], rows[k]);
-            }
         }
     }
     const __m512i zero = _mm512_setzero_si512();
@@ -48,7 +43,7 @@ inline void code_dots_tile(
     std::memcpy(dots, totals, N * sizeof(int32_t));
 }
 
-template <int NP, bool has_squares>
+template <int NP>
 void code_dots_of(
         const PlanesView& planes,
         const int8_t* query,
@@ -59,32 +54,10 @@ void code_dots_of(
     size_t k = 0;
     for (; k + 4 <= n; k += 4) {
         prefetch_codes(codes, k, n, nbytes);
-        code_dots_tile<4, NP, has_squares>(planes, query, codes + k, dots + k);
+        code_dots_tile<4, NP>(planes, query, codes + k, dots + k);
     }
     for (; k < n; k++) {
-        code_dots_tile<1, NP, has_squares>(planes, query, codes + k, dots + k);
-    }
-}
-
-template <bool has_squares>
-inline void code_dots_all(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    // numbers of planes that are known, so that loops over them are unrolled
-    switch (planes.nplanes) {
-        case 1:
-            return code_dots_of<1, has_squares>(planes, query, codes, n, dots);
-        case 2:
-            return code_dots_of<2, has_squares>(planes, query, codes, n, dots);
-        case 3:
-            return code_dots_of<3, has_squares>(planes, query, codes, n, dots);
-        case 4:
-            return code_dots_of<4, has_squares>(planes, query, codes, n, dots);
-        default:
-            return code_dots_of<0, has_squares>(planes, query, codes, n, dots);
+        code_dots_tile<1, NP>(planes, query, codes + k, dots + k);
     }
 }
 
@@ -94,16 +67,19 @@ void code_dots(
         const uint8_t* const* codes,
         size_t n,
         int32_t* dots) {
-    code_dots_all<false>(planes, query, codes, n, dots);
-}
-
-void code_square_dots(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    code_dots_all<true>(planes, query, codes, n, dots);
+    // numbers of planes that are known, so that loops over them are unrolled
+    switch (planes.nplanes) {
+        case 1:
+            return code_dots_of<1>(planes, query, codes, n, dots);
+        case 2:
+            return code_dots_of<2>(planes, query, codes, n, dots);
+        case 3:
+            return code_dots_of<3>(planes, query, codes, n, dots);
+        case 4:
+            return code_dots_of<4>(planes, query, codes, n, dots);
+        default:
+            return code_dots_of<0>(planes, query, codes, n, dots);
+    }
 }
 
 } // namespace

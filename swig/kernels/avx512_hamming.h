@@ -46,49 +46,6 @@ inline void hamming_rows(
     }
 }
 
-/// N codes, at most 4
-template <int N>
-inline void code_hamming_tile(
-        size_t nbytes,
-        const uint8_t* query,
-        const uint8_t* const* codes,
-        int32_t* dots) {
-    __m512i sums[4];
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; k++) {
-        sums[k] = _mm512_setzero_si512();
-    }
-    for (size_t i = 0; i < nbytes; i += 64) {
-        const int left = static_cast<int>(nbytes - i < 64 ? nbytes - i : 64);
-        const __m512i bits = load_u8x64(query + i, 0, left);
-#pragma GCC unroll 4
-        for (int k = 0; k < N; k++) {
-            const __m512i code = load_u8x64(codes[k] + i, 0, left);
-            sums[k] = _mm512_add_epi64(
-                    sums[k], popcount_u64x8(_mm512_xor_si512(code, bits)));
-        }
-    }
-    int32_t totals[4];
-    sum_lanes_i32x16(sums, totals);
-    std::memcpy(dots, totals, N * sizeof(int32_t));
-}
-
-void code_hamming(
-        size_t nbytes,
-        const uint8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4) {
-        prefetch_codes(codes, k, n, nbytes);
-        code_hamming_tile<4>(nbytes, query, codes + k, dots + k);
-    }
-    for (; k < n; k++) {
-        code_hamming_tile<1>(nbytes, query, codes + k, dots + k);
-    }
-}
-
 void hamming(
         size_t nwords,
         const uint64_t* queries,

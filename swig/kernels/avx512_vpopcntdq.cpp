@@ -24,10 +24,6 @@ decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming() {
     return hamming;
 }
 
-decltype(SDCKernels::code_hamming) get_avx512_vpopcntdq_code_hamming() {
-    return code_hamming;
-}
-
 } // namespace faiss_bebr
 
 #endif // __x86_64__

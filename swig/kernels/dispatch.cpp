@@ -25,6 +25,13 @@ bool has_avx512_vbmi() {
     return has_avx512() && __builtin_cpu_supports("avx512vbmi");
 }
 
+/// what avx512_gfni.cpp is compiled for
+bool has_avx512_gfni() {
+    return has_avx512_vbmi() && __builtin_cpu_supports("avx512vnni") &&
+            __builtin_cpu_supports("avx512vpopcntdq") &&
+            __builtin_cpu_supports("gfni");
+}
+
 /// the 256-bit kernels with every extension that the processor has
 SDCKernels make_best_avx2() {
     SDCKernels kernels = avx2_kernels;
@@ -32,6 +39,8 @@ SDCKernels make_best_avx2() {
         kernels.name = "AVX2_VNNI";
         kernels.dots = get_avx2_vnni_dots();
         kernels.code_dots = get_avx2_vnni_code_dots();
+        kernels.row_l2sqr = get_avx2_vnni_row_l2sqr();
+        kernels.row_product = get_avx2_vnni_row_product();
     }
     return kernels;
 }
@@ -43,11 +52,15 @@ SDCKernels make_best_avx512() {
         kernels.name = "AVX512_VNNI";
         kernels.dots = get_avx512_vnni_dots();
         kernels.code_dots = get_avx512_vnni_code_dots();
-        kernels.code_square_dots = get_avx512_vnni_code_square_dots();
+        kernels.row_l2sqr = get_avx512_vnni_row_l2sqr();
+        kernels.row_product = get_avx512_vnni_row_product();
     }
     if (__builtin_cpu_supports("avx512vpopcntdq")) {
         kernels.hamming = get_avx512_vpopcntdq_hamming();
-        kernels.code_hamming = get_avx512_vpopcntdq_code_hamming();
+    }
+    if (has_avx512_gfni()) {
+        kernels.row_l2sqr = get_avx512_gfni_row_l2sqr();
+        kernels.row_product = get_avx512_gfni_row_product();
     }
     return kernels;
 }

@@ -17,12 +17,17 @@ extern const TableKernels avx512_vbmi_table_kernels;
 /// the dots of avx2_kernels with AVX-VNNI
 decltype(SDCKernels::dots) get_avx2_vnni_dots();
 decltype(SDCKernels::code_dots) get_avx2_vnni_code_dots();
+decltype(SDCKernels::row_l2sqr) get_avx2_vnni_row_l2sqr();
+decltype(SDCKernels::row_product) get_avx2_vnni_row_product();
 /// the dots of avx512_kernels with VNNI, the Hamming distances with VPOPCNTDQ
 decltype(SDCKernels::dots) get_avx512_vnni_dots();
 decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots();
-decltype(SDCKernels::code_square_dots) get_avx512_vnni_code_square_dots();
+decltype(SDCKernels::row_l2sqr) get_avx512_vnni_row_l2sqr();
+decltype(SDCKernels::row_product) get_avx512_vnni_row_product();
 decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming();
-decltype(SDCKernels::code_hamming) get_avx512_vpopcntdq_code_hamming();
+/// the rows with both of them, VBMI and GFNI
+decltype(SDCKernels::row_l2sqr) get_avx512_gfni_row_l2sqr();
+decltype(SDCKernels::row_product) get_avx512_gfni_row_product();
 #elif defined(__aarch64__)
 extern const SDCKernels neon_kernels;
 /// what the dot product of signed bytes makes faster

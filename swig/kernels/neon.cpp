@@ -7,6 +7,7 @@
 #include "kernels/neon_collect.h"
 #include "kernels/neon_hamming.h"
 #include "kernels/neon_levels.h"
+#include "kernels/neon_rows.h"
 
 #include <cstring>
 
@@ -228,31 +229,6 @@ inline int32x4_t dot16_low(int32x4_t sums, uint8x16_t levels, int8x16_t query) {
     return vpadalq_s16(sums, vmull_high_s8(c, query));
 }
 
-/// levels are below 128, so that they are signed bytes too
-void code_square_dots(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    for (size_t k = 0; k < n; k++) {
-        int32x4_t sums = vdupq_n_s32(0);
-        for (int i = 0; i < planes.dim; i += 64) {
-            uint8x16_t levels[4];
-            get_levels_u8x64(planes, codes[k], i, levels);
-            for (int j = 0; j < 4 && i + 16 * j < planes.dim; j++) {
-                const int first = i + 16 * j;
-                const int8x16_t dims =
-                        load_s8x16(query + first, planes.dim - first);
-                sums = dot16_low(sums, levels[j], dims);
-                sums = dot16_low(
-                        sums, levels[j], vreinterpretq_s8_u8(levels[j]));
-            }
-        }
-        dots[k] = vaddvq_s32(sums);
-    }
-}
-
 } // namespace
 
 const SDCKernels neon_kernels = {
@@ -261,8 +237,8 @@ const SDCKernels neon_kernels = {
         dots,
         level_sums,
         code_dots_all<dot16_low, false>,
-        code_square_dots,
-        code_hamming,
+        compare_rows<true>,
+        compare_rows<false>,
         code_norm,
         code_product,
         code_l2sqr,

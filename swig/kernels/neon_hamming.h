@@ -91,28 +91,6 @@ void hamming_rows(
     }
 }
 
-void code_hamming(
-        size_t nbytes,
-        const uint8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    for (size_t k = 0; k < n; k++) {
-        const uint8_t* code = codes[k];
-        uint64x2_t sums = vdupq_n_u64(0);
-        size_t i = 0;
-        for (; i + 16 <= nbytes; i += 16) {
-            const uint8x16_t bits =
-                    veorq_u8(vld1q_u8(query + i), vld1q_u8(code + i));
-            sums = vpadalq_u32(sums, vpaddlq_u16(vpaddlq_u8(vcntq_u8(bits))));
-        }
-        dots[k] = static_cast<int32_t>(vaddvq_u64(sums));
-        for (; i < nbytes; i++) {
-            dots[k] += __builtin_popcount(query[i] ^ code[i]);
-        }
-    }
-}
-
 void hamming(
         size_t nwords,
         const uint64_t* queries,

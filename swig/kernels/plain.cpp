@@ -94,38 +94,43 @@ void code_dots(
     }
 }
 
-void code_square_dots(
-        const PlanesView& planes,
-        const int8_t* query,
-        const uint8_t* const* codes,
-        size_t n,
-        int32_t* dots) {
-    for (size_t k = 0; k < n; k++) {
-        dots[k] = 0;
-        for (int i = 0; i < planes.dim; i++) {
-            const int level = level_of(planes, codes[k], i);
-            dots[k] += level * (level + query[i]);
-        }
+int32_t get_hamming(size_t nbytes, const uint8_t* a, const uint8_t* b) {
+    int32_t sum = 0;
+    size_t i = 0;
+    for (; i + 8 <= nbytes; i += 8) {
+        uint64_t words[2];
+        std::memcpy(words, a + i, 8);
+        std::memcpy(words + 1, b + i, 8);
+        sum += __builtin_popcountll(words[0] ^ words[1]);
     }
+    for (; i < nbytes; i++) {
+        sum += __builtin_popcount(a[i] ^ b[i]);
+    }
+    return sum;
 }
 
-void code_hamming(
-        size_t nbytes,
+template <bool is_l2>
+void row_distances(
+        const PlanesView& planes,
         const uint8_t* query,
-        const uint8_t* const* codes,
+        const uint8_t* codes,
         size_t n,
-        int32_t* dots) {
+        int32_t* distances) {
+    const int max_level = (1 << planes.nplanes) - 1;
+    const size_t code_size = planes.plane_offsets[planes.nplanes];
     for (size_t k = 0; k < n; k++) {
-        dots[k] = 0;
-        size_t i = 0;
-        for (; i + 8 <= nbytes; i += 8) {
-            uint64_t a, b;
-            std::memcpy(&a, query + i, 8);
-            std::memcpy(&b, codes[k] + i, 8);
-            dots[k] += __builtin_popcountll(a ^ b);
+        const uint8_t* code = codes + k * code_size;
+        if (planes.nplanes == 1) {
+            const int32_t bits = get_hamming(code_size, query, code);
+            distances[k] = is_l2 ? bits : planes.dim - 2 * bits;
+            continue;
         }
-        for (; i < nbytes; i++) {
-            dots[k] += __builtin_popcount(query[i] ^ codes[k][i]);
+        distances[k] = 0;
+        for (int i = 0; i < planes.dim; i++) {
+            const int q = level_of(planes, query, i);
+            const int d = level_of(planes, code, i);
+            distances[k] += is_l2 ? (q - d) * (q - d)
+                                  : (2 * q - max_level) * (2 * d - max_level);
         }
     }
 }
@@ -259,8 +264,8 @@ const SDCKernels plain_kernels = {
         dots,
         level_sums,
         code_dots,
-        code_square_dots,
-        code_hamming,
+        row_distances<true>,
+        row_distances<false>,
         code_norm,
         code_product,
         code_l2sqr,

@@ -24,6 +24,8 @@ inline std::vector<SDCKernels> get_all_kernels() {
             all.back().name = "AVX2 with VNNI";
             all.back().dots = get_avx2_vnni_dots();
             all.back().code_dots = get_avx2_vnni_code_dots();
+            all.back().row_l2sqr = get_avx2_vnni_row_l2sqr();
+            all.back().row_product = get_avx2_vnni_row_product();
         }
     }
     if (__builtin_cpu_supports("avx512f") &&
@@ -36,13 +38,19 @@ inline std::vector<SDCKernels> get_all_kernels() {
             all.back().name = "AVX512 with VNNI";
             all.back().dots = get_avx512_vnni_dots();
             all.back().code_dots = get_avx512_vnni_code_dots();
-            all.back().code_square_dots = get_avx512_vnni_code_square_dots();
+            all.back().row_l2sqr = get_avx512_vnni_row_l2sqr();
+            all.back().row_product = get_avx512_vnni_row_product();
         }
         if (__builtin_cpu_supports("avx512vpopcntdq")) {
             all.push_back(avx512_kernels);
             all.back().name = "AVX512 with VPOPCNTDQ";
             all.back().hamming = get_avx512_vpopcntdq_hamming();
-            all.back().code_hamming = get_avx512_vpopcntdq_code_hamming();
+            if (__builtin_cpu_supports("avx512vnni") &&
+                __builtin_cpu_supports("avx512vbmi") &&
+                __builtin_cpu_supports("gfni")) {
+                all.back().row_l2sqr = get_avx512_gfni_row_l2sqr();
+                all.back().row_product = get_avx512_gfni_row_product();
+            }
         }
     }
 #elif defined(__aarch64__)

@@ -154,7 +154,7 @@ TEST(searches_of_all_shapes) {
                         random.bytes(n * m * nbits / 8);
                 const IndexBinarySDC index =
                         make_index(m, nbits, metric, codes);
-                for (idx_t nq : {1, 13}) {
+                for (idx_t nq : {1, 3, 13}) {
                     check_searches(index, codes, nq, nullptr);
                 }
             }
@@ -169,6 +169,8 @@ TEST(searches_over_several_blocks) {
           std::array{8, 2, 40000, 3},
           std::array{264, 3, 1200, 3},
           std::array{264, 1, 9000, 2},
+          std::array{264, 1, 9000, 13},
+          std::array{264, 3, 1200, 5},
           std::array{24, 2, 300, 170}}) {
         for (faiss::MetricType metric : kMetrics) {
             test::Random random(3);

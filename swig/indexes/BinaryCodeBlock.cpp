@@ -39,6 +39,11 @@ struct CodeBlock : DocumentBlock<int32_t> {
     }
 
     void load(const idx_t* ids, size_t n) override {
+        // ids ascend
+        if (ids[n - 1] - ids[0] == idx_t(n - 1)) {
+            load_range(ids[0], n);
+            return;
+        }
         nrows = n;
         copies.resize(std::max(copies.size(), n * code_size));
         for (size_t j = 0; j < n; j++) {

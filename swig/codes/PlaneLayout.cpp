@@ -44,6 +44,22 @@ PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in, int d_in)
             level_base[i] += 1 << (n - 1 - t);
         }
     }
+    set_byte_places();
+}
+
+void PlaneLayout::set_byte_places() {
+    if (code_size() > 128) {
+        return;
+    }
+    byte_masks.resize((coded_dim() + 63) / 64);
+    byte_places.resize(64 * byte_masks.size());
+    for (int t = 0; t < nplanes(); t++) {
+        for (int i = 0; i < plane_widths[t]; i += 8) {
+            const int place = i + 8 - nplanes() + t;
+            byte_places[place] = static_cast<uint8_t>(plane_offsets[t] + i / 8);
+            byte_masks[place / 64] |= uint64_t(1) << (place % 64);
+        }
+    }
 }
 
 PlaneLayout PlaneLayout::uniform(int m, int nbits) {

@@ -34,6 +34,14 @@ struct PlaneLayout {
     std::vector<size_t> plane_offsets;
     /// what makes the values of a dimension symmetric, size coded_dim()
     std::vector<uint8_t> level_base;
+    /** Where kernels that transpose bits find what they take for 64 dimensions
+     * at a time: for each 8 of them 8 bytes, byte 8 - nplanes() + t from plane
+     * t. Size coded_dim() rounded up to 64; empty for codes of more than 128
+     * bytes.
+     */
+    std::vector<uint8_t> byte_places;
+    /// which of those bytes there are, a bit for each; size coded_dim() / 64
+    std::vector<uint64_t> byte_masks;
 
     PlaneLayout() = default;
 
@@ -74,7 +82,9 @@ struct PlaneLayout {
                 nplanes(),
                 plane_widths.data(),
                 plane_offsets.data(),
-                level_base.data()};
+                level_base.data(),
+                byte_places.empty() ? nullptr : byte_places.data(),
+                byte_masks.data()};
     }
     bool operator==(const PlaneLayout& other) const {
         return plane_widths == other.plane_widths && d == other.d;
@@ -99,6 +109,9 @@ struct PlaneLayout {
 
     /// inverse of pack
     void unpack(const uint8_t* code, uint8_t* levels) const;
+
+   private:
+    void set_byte_places();
 };
 
 } // namespace faiss_bebr

@@ -36,6 +36,13 @@ void SDCDistanceComputer::distances(
         std::fill(out, out + n, key_to_distance(sdc.metric_type, far));
         return;
     }
+    // codes of a graph are anywhere: all of their lines are on their way
+    // before the first one is waited for
+    for (size_t k = 0; k < n; k++) {
+        for (size_t i = 0; i < code_size + 63; i += 64) {
+            __builtin_prefetch(rows[k] + std::min(i, code_size - 1));
+        }
+    }
     int32_t dots[4];
     kernels.code_dots(planes, query->levels.data(), rows, n, dots);
     for (size_t k = 0; k < n; k++) {

@@ -15,6 +15,8 @@ struct PlanesView {
     const int* plane_widths;
     const size_t* plane_offsets;
     const uint8_t* level_base;
+    const uint8_t* byte_places; ///< nullptr: there are none
+    const uint64_t* byte_masks;
 };
 
 /// documents that lie side by side in a group of levels or words

@@ -14,14 +14,19 @@ inline __m512i popcount_u64x8(__m512i words) {
     return _mm512_popcnt_epi64(words);
 }
 
-inline __m512i dot4_low_i32x16(__m512i sums, __m512i levels, __m512i query) {
+inline __m512i dot4_i32x16(__m512i sums, __m512i levels, __m512i query) {
     return _mm512_dpbusd_epi32(sums, levels, query);
+}
+
+inline __m512i dot4_low_i32x16(__m512i sums, __m512i levels, __m512i query) {
+    return dot4_i32x16(sums, levels, query);
 }
 
 } // namespace
 
 } // namespace faiss_bebr
 
+#include "kernels/avx512_code_dots.h"
 #include "kernels/avx512_rows.h"
 
 namespace faiss_bebr {
@@ -32,6 +37,77 @@ namespace {
 inline __m512i transpose_bits(__m512i bytes) {
     return _mm512_gf2p8affine_epi64_epi8(
             _mm512_set1_epi64(0x8040201008040201), bytes, 0);
+}
+
+/** N codes, at most 4, of at most 128 bytes.
+ * @param is_short  of at most 64 bytes
+ */
+template <int N, bool is_short>
+inline void transposed_dots_tile(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        int32_t* dots) {
+    const int nbytes = static_cast<int>(planes.plane_offsets[planes.nplanes]);
+    __m512i first[N], second[N], sums[4];
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+        sums[k] = _mm512_setzero_si512();
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < N; k++) {
+        first[k] = load_u8x64(codes[k], 0, nbytes);
+        second[k] = is_short ? first[k] : load_u8x64(codes[k], 64, nbytes);
+    }
+    for (int i = 0; i < planes.dim; i += 64) {
+        const __m512i places = _mm512_loadu_si512(planes.byte_places + i);
+        const __mmask64 mask = _cvtu64_mask64(planes.byte_masks[i / 64]);
+        const __m512i dims = load_u8x64(query, i, planes.dim);
+#pragma GCC unroll 4
+        for (int k = 0; k < N; k++) {
+            const __m512i bytes = is_short
+                    ? _mm512_maskz_permutexvar_epi8(mask, places, first[k])
+                    : _mm512_maskz_permutex2var_epi8(
+                              mask, first[k], places, second[k]);
+            sums[k] = dot4_i32x16(sums[k], transpose_bits(bytes), dims);
+        }
+    }
+    int32_t totals[4];
+    sum_lanes_i32x16(sums, totals);
+    std::memcpy(dots, totals, N * sizeof(int32_t));
+}
+
+template <bool is_short>
+void transposed_dots(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    const size_t nbytes = planes.plane_offsets[planes.nplanes];
+    size_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        prefetch_codes(codes, k, n, nbytes);
+        transposed_dots_tile<4, is_short>(planes, query, codes + k, dots + k);
+    }
+    for (; k < n; k++) {
+        transposed_dots_tile<1, is_short>(planes, query, codes + k, dots + k);
+    }
+}
+
+void code_dots_gfni(
+        const PlanesView& planes,
+        const int8_t* query,
+        const uint8_t* const* codes,
+        size_t n,
+        int32_t* dots) {
+    if (!planes.byte_places) {
+        return code_dots(planes, query, codes, n, dots);
+    }
+    if (planes.plane_offsets[planes.nplanes] <= 64) {
+        return transposed_dots<true>(planes, query, codes, n, dots);
+    }
+    transposed_dots<false>(planes, query, codes, n, dots);
 }
 
 /// where byte i of each of four planes of `width` bytes is, from `first` on,
@@ -201,6 +277,10 @@ void compare_rows_gfni(
 }
 
 } // namespace
+
+decltype(SDCKernels::code_dots) get_avx512_gfni_code_dots() {
+    return code_dots_gfni;
+}
 
 decltype(SDCKernels::row_l2sqr) get_avx512_gfni_row_l2sqr() {
     return compare_rows_gfni<true>;

@@ -59,6 +59,7 @@ SDCKernels make_best_avx512() {
         kernels.hamming = get_avx512_vpopcntdq_hamming();
     }
     if (has_avx512_gfni()) {
+        kernels.code_dots = get_avx512_gfni_code_dots();
         kernels.row_l2sqr = get_avx512_gfni_row_l2sqr();
         kernels.row_product = get_avx512_gfni_row_product();
     }

@@ -25,7 +25,8 @@ decltype(SDCKernels::code_dots) get_avx512_vnni_code_dots();
 decltype(SDCKernels::row_l2sqr) get_avx512_vnni_row_l2sqr();
 decltype(SDCKernels::row_product) get_avx512_vnni_row_product();
 decltype(SDCKernels::hamming) get_avx512_vpopcntdq_hamming();
-/// the rows with both of them, VBMI and GFNI
+/// with both of them, VBMI and GFNI
+decltype(SDCKernels::code_dots) get_avx512_gfni_code_dots();
 decltype(SDCKernels::row_l2sqr) get_avx512_gfni_row_l2sqr();
 decltype(SDCKernels::row_product) get_avx512_gfni_row_product();
 #elif defined(__aarch64__)

@@ -45,12 +45,16 @@ inline std::vector<SDCKernels> get_all_kernels() {
             all.push_back(avx512_kernels);
             all.back().name = "AVX512 with VPOPCNTDQ";
             all.back().hamming = get_avx512_vpopcntdq_hamming();
-            if (__builtin_cpu_supports("avx512vnni") &&
-                __builtin_cpu_supports("avx512vbmi") &&
-                __builtin_cpu_supports("gfni")) {
-                all.back().row_l2sqr = get_avx512_gfni_row_l2sqr();
-                all.back().row_product = get_avx512_gfni_row_product();
-            }
+        }
+        if (__builtin_cpu_supports("avx512vnni") &&
+            __builtin_cpu_supports("avx512vpopcntdq") &&
+            __builtin_cpu_supports("avx512vbmi") &&
+            __builtin_cpu_supports("gfni")) {
+            all.push_back(avx512_kernels);
+            all.back().name = "AVX512 with GFNI";
+            all.back().code_dots = get_avx512_gfni_code_dots();
+            all.back().row_l2sqr = get_avx512_gfni_row_l2sqr();
+            all.back().row_product = get_avx512_gfni_row_product();
         }
     }
 #elif defined(__aarch64__)

@@ -26,6 +26,13 @@ TEST(level_none_takes_the_plain_kernels) {
 
 #if defined(__x86_64__)
 
+static bool has_avx512() {
+    return __builtin_cpu_supports("avx512f") &&
+            __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512dq") &&
+            __builtin_cpu_supports("avx512vl");
+}
+
 // A level below the detected one has only what it promises.
 TEST(vnni_only_at_the_detected_level) {
     if (!__builtin_cpu_supports("avx2")) {
@@ -40,13 +47,28 @@ TEST(vnni_only_at_the_detected_level) {
     CHECK((best.code_dots == get_avx2_vnni_code_dots()) == has_vnni);
 }
 
+TEST(gfni_only_at_the_detected_level) {
+    if (!has_avx512()) {
+        return;
+    }
+    const bool has_gfni = __builtin_cpu_supports("avx512vbmi") &&
+            __builtin_cpu_supports("avx512vnni") &&
+            __builtin_cpu_supports("avx512vpopcntdq") &&
+            __builtin_cpu_supports("gfni");
+    const SIMDLevel avx512 = SIMDLevel::AVX512;
+    const SDCKernels& best = choose_kernels(avx512, avx512);
+    CHECK((best.code_dots == get_avx512_gfni_code_dots()) == has_gfni);
+    CHECK((best.row_l2sqr == get_avx512_gfni_row_l2sqr()) == has_gfni);
+    CHECK((best.row_product == get_avx512_gfni_row_product()) == has_gfni);
+    const SDCKernels& less = choose_kernels(avx512, SIMDLevel::AVX512_SPR);
+    CHECK(less.code_dots == avx512_kernels.code_dots);
+    CHECK(less.row_l2sqr == avx512_kernels.row_l2sqr);
+    CHECK(less.row_product == avx512_kernels.row_product);
+}
+
 TEST(table_kernels_only_at_the_detected_level) {
     const auto choose = choose_table_kernels;
-    const bool has_vbmi = __builtin_cpu_supports("avx512f") &&
-            __builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512vl") &&
-            __builtin_cpu_supports("avx512vbmi");
+    const bool has_vbmi = has_avx512() && __builtin_cpu_supports("avx512vbmi");
     const SIMDLevel avx512 = SIMDLevel::AVX512;
     CHECK((choose(avx512, avx512) == &avx512_vbmi_table_kernels) == has_vbmi);
     CHECK(choose(avx512, SIMDLevel::AVX512_SPR) == nullptr);

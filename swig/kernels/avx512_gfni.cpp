@@ -56,7 +56,8 @@ inline void transposed_dots_tile(
     }
 #pragma GCC unroll 4
     for (int k = 0; k < N; k++) {
-        first[k] = load_u8x64(codes[k], 0, nbytes);
+        first[k] = is_short ? load_u8x64(codes[k], 0, nbytes)
+                            : _mm512_loadu_si512(codes[k]);
         second[k] = is_short ? first[k] : load_u8x64(codes[k], 64, nbytes);
     }
     for (int i = 0; i < planes.dim; i += 64) {

@@ -30,10 +30,10 @@ def make_index(m: int, nbits: int, metric: int, codes: np.ndarray):
 @pytest.mark.parametrize(("m", "nbits"), SHAPES)
 def test_search_equals_reference(m, nbits, metric, simd_level, rng):
     codes = random_codes(rng, 700, m * nbits)
-    queries = random_codes(rng, 101, m * nbits)
+    queries = random_codes(rng, 150, m * nbits)
     index = make_index(m, nbits, metric, codes)
     expected = binary_distances(queries, codes, nbits, inner_product=metric == IP)
-    for nq in (1, 3, 5, 13, 101):  # few queries, tiles and what is left of them
+    for nq in (1, 3, 5, 13, 150):  # few queries, tiles and what is left of them
         D, I = index.search(queries[:nq], 20)
         D_ref, I_ref = nearest(expected[:nq], 20, largest=metric == IP)
         np.testing.assert_array_equal(D, D_ref)

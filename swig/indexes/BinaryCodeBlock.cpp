@@ -91,7 +91,7 @@ struct CodeBlock : DocumentBlock<int32_t> {
 
 /// so many that unpacking a block is worth it
 size_t get_max_queries(int nplanes) {
-    return nplanes == 1 ? 12 : nplanes == 2 ? 64 : 4;
+    return nplanes == 1 ? 12 : nplanes == 2 ? 128 : 4;
 }
 
 } // namespace

@@ -375,7 +375,7 @@ TEST(constructor_refuses_impossible_shapes) {
 TEST(searches_can_be_interrupted) {
     test::Random random(11);
     for (auto [nbits, n, nq] :
-         {std::tuple(1, 100000, 800), std::tuple(2, 20000, 100)}) {
+         {std::tuple(1, 100000, 800), std::tuple(2, 20000, 150)}) {
         const int code_size = 264 * nbits / 8;
         const IndexBinarySDC index =
                 make_index(264, nbits, METRIC_L2, random.bytes(n * code_size));

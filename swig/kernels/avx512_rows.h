@@ -64,12 +64,17 @@ inline void store_level_distances(
         int32_t bias,
         bool is_first,
         int32_t* distances) {
+    const __mmask8 mask = (1 << N) - 1;
     int32_t totals[4];
     sum_lanes_i32x16(sums, totals);
-    for (int k = 0; k < N; k++) {
-        const int32_t part = is_l2 ? totals[k] : bias - 2 * totals[k];
-        distances[k] = is_first ? part : distances[k] + part;
+    __m128i x = _mm_loadu_si128((const __m128i*)totals);
+    if (!is_l2) {
+        x = _mm_sub_epi32(_mm_set1_epi32(bias), _mm_add_epi32(x, x));
     }
+    if (!is_first) {
+        x = _mm_add_epi32(x, _mm_maskz_loadu_epi32(mask, distances));
+    }
+    _mm_mask_storeu_epi32(distances, mask, x);
 }
 
 /// N codes, at most 4

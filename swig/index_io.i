@@ -43,6 +43,7 @@
 
 %newobject faiss_bebr::read_BinarizerTransform;
 %newobject faiss_bebr::read_IndexSDC;
+%newobject faiss_bebr::read_IndexSDCFastScan;
 %newobject faiss_bebr::read_IndexIVFSDC;
 %newobject faiss_bebr::read_IndexBinarySDC;
 %newobject faiss_bebr::read_IndexBinaryIVFSDC;
@@ -76,6 +77,9 @@ void read_into_memory(faiss::IOReader* payload, uint64_t n, faiss::VectorIOReade
 %inline %{
 faiss_bebr::IndexSDC* as_IndexSDC(faiss::Index* index) {
     return dynamic_cast<faiss_bebr::IndexSDC*>(index);
+}
+faiss_bebr::IndexSDCFastScan* as_IndexSDCFastScan(faiss::Index* index) {
+    return dynamic_cast<faiss_bebr::IndexSDCFastScan*>(index);
 }
 faiss_bebr::IndexIVFSDC* as_IndexIVFSDC(faiss::Index* index) {
     return dynamic_cast<faiss_bebr::IndexIVFSDC*>(index);

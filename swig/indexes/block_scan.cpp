@@ -28,9 +28,8 @@ struct TopK : BestEntries<std::pair<Key, idx_t>> {
     void add(Key key, idx_t id) {
         BestEntries<std::pair<Key, idx_t>>::add({key, id});
     }
-    /// documents, of which a small part is below the threshold then
-    size_t min_seen() const {
-        return 16 * this->k;
+    size_t get_num_results() const {
+        return this->k;
     }
 };
 
@@ -46,8 +45,8 @@ struct InRange {
     void add(Key key, idx_t id) {
         found.emplace_back(key, id);
     }
-    size_t min_seen() const {
-        return 0;
+    size_t get_num_results() const {
+        return 0; // the threshold is there from the beginning
     }
     void merge(const InRange& later) {
         found.insert(found.end(), later.found.begin(), later.found.end());
@@ -100,9 +99,9 @@ struct SliceScan {
               interrupt(interrupt_in),
               sinks(sinks_in),
               block(task.make_block()),
-              hits(std::max(task.block_size, task.sparse_block_size)),
-              keys(hits.size()),
-              sparse_from(sinks->min_seen()) {}
+              hits(new uint32_t[get_room()]),
+              keys(new Key[get_room()]),
+              sparse_from(task.seen_before_sparse * sinks->get_num_results()) {}
 
     void run() {
         size_t nseen = 0;
@@ -136,10 +135,16 @@ struct SliceScan {
     size_t ndocuments = 0;                            ///< of the block
     idx_t first = 0;        ///< of them, without a selector
     std::vector<idx_t> ids; ///< of them, with one
-    std::vector<uint32_t> hits;
-    std::vector<Key> keys;
+    // not set to zeros, as few are used
+    std::unique_ptr<uint32_t[]> hits;
+    std::unique_ptr<Key[]> keys;
     size_t ntiles = 0;
     size_t sparse_from; ///< how many documents are seen before sparse blocks
+
+    /// documents of a block, at most
+    size_t get_room() const {
+        return std::max(task.block_size, task.sparse_block_size);
+    }
 
     /// up to n documents from i on; returns where the next ones begin
     idx_t take_documents(idx_t i, size_t n) {
@@ -185,7 +190,7 @@ struct SliceScan {
     void collect(DocumentBlock<Key>& loaded, size_t q, Key threshold) {
         Sink& sink = sinks[q - slice.q0];
         const size_t nhits =
-                loaded.collect(q, threshold, hits.data(), keys.data());
+                loaded.collect(q, threshold, hits.get(), keys.get());
         for (size_t h = 0; h < nhits && hits[h] < ndocuments; h++) {
             sink.add(keys[h], task.sel ? ids[hits[h]] : first + hits[h]);
         }
@@ -207,7 +212,9 @@ std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
     std::vector<std::vector<Sink>> parts(
             nparts, std::vector<Sink>(task.nq, empty));
 
-    ScanInterrupt interrupt(task.ops_per_pair * task.block_size * kQueryTile);
+    ScanInterrupt interrupt(
+            task.ops_per_pair * task.block_size *
+            std::min(kQueryTile, task.nq));
     run_on_threads(slices.size(), [&](size_t s) {
         Sink* sinks = parts[by_documents ? s : 0].data() + slices[s].q0;
         SliceScan<Key, Sink>(task, slices[s], interrupt, sinks).run();

@@ -80,6 +80,8 @@ struct ScanTask {
     std::function<std::unique_ptr<DocumentBlock<Key>>()> make_sparse_block =
             nullptr;
     size_t sparse_block_size = 0;
+    /// how many documents are seen for each of k results before sparse blocks
+    size_t seen_before_sparse = 16;
 };
 
 /// documents whose unpacked form fills a part of the second-level cache

@@ -6,6 +6,7 @@
 #include "io/ivf_io.h"
 #include "io/layout_io.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -170,12 +171,33 @@ void read_centroids(IOReader& f, IndexSDC& index) {
     }
 }
 
+/// what flat indexes have of codes, but the codes
+void write_codec(IOWriter& f, const IndexSDC& index) {
+    write_quantizer(f, index.sdc);
+    write_bool(f, index.is_trained);
+    write_centroids(f, index);
+}
+
+std::unique_ptr<IndexSDC> read_codec(IOReader& f) {
+    const SDCQuantizer sdc = read_quantizer(f);
+    auto index = std::make_unique<IndexSDC>(
+            sdc.layout.plane_widths, sdc.metric_type, sdc.dim());
+    index->sdc = sdc;
+    index->code_size = sdc.code_size();
+    index->is_trained = read_bool(f, "is_trained");
+    read_centroids(f, *index);
+    check_quantizer(index->sdc, index->is_trained);
+    return index;
+}
+
 } // namespace
 
 void relink_binarizer(
         faiss::Index* index,
         const BinarizerTransform* binarizer) {
     relink(dynamic_cast<IndexSDC*>(index), binarizer);
+    auto* fast_scan = dynamic_cast<IndexSDCFastScan*>(index);
+    relink(fast_scan ? &fast_scan->codec : nullptr, binarizer);
     relink(dynamic_cast<IndexIVFSDC*>(index), binarizer);
 }
 
@@ -191,9 +213,7 @@ void read_flat_codes(faiss::IndexFlatCodes* index, IOReader* f) {
 }
 
 void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
-    write_quantizer(*f, index->sdc);
-    write_bool(*f, index->is_trained);
-    write_centroids(*f, *index);
+    write_codec(*f, *index);
     write_number(*f, index->k_factor);
     write_number<int32_t>(*f, index->first_nbits);
     write_flat_codes(index, f);
@@ -201,13 +221,7 @@ void write_IndexSDC(const IndexSDC* index, IOWriter* f) {
 }
 
 IndexSDC* read_IndexSDC(IOReader* f) {
-    const SDCQuantizer sdc = read_quantizer(*f);
-    auto index = std::make_unique<IndexSDC>(
-            sdc.layout.plane_widths, sdc.metric_type, sdc.dim());
-    index->sdc = sdc;
-    index->is_trained = read_bool(*f, "is_trained");
-    read_centroids(*f, *index);
-    check_quantizer(index->sdc, index->is_trained);
+    std::unique_ptr<IndexSDC> index = read_codec(*f);
     index->k_factor = read_number<float>(*f);
     index->first_nbits = read_number<int32_t>(*f);
     read_flat_codes(index.get(), f);
@@ -215,6 +229,54 @@ IndexSDC* read_IndexSDC(IOReader* f) {
         index->sdc.check_codes(index->ntotal, index->codes.data());
     }
     read_link(*f, *index);
+    return index.release();
+}
+
+namespace {
+
+/// codes that are in memory as rows at a time, whole groups of columns
+constexpr idx_t kRowsAtOnce = 4096;
+
+} // namespace
+
+void write_IndexSDCFastScan(const IndexSDCFastScan* index, IOWriter* f) {
+    const idx_t ntotal = index->ntotal;
+    FAISS_THROW_IF_NOT_MSG(
+            index->is_trained || ntotal == 0,
+            "files have no codes of an index that is not trained");
+    IndexSDC codec = index->codec;
+    codec.is_trained = index->is_trained;
+    write_codec(*f, codec);
+    write_number<idx_t>(*f, ntotal);
+    std::vector<uint8_t> rows(std::min(ntotal, kRowsAtOnce) * index->code_size);
+    for (idx_t i = 0; i < ntotal; i += kRowsAtOnce) {
+        const idx_t n = std::min(kRowsAtOnce, ntotal - i);
+        index->codes.read(i, n, rows.data());
+        write_array(*f, rows.data(), n * index->code_size);
+    }
+    write_link(*f, codec);
+}
+
+IndexSDCFastScan* read_IndexSDCFastScan(IOReader* f) {
+    std::unique_ptr<IndexSDC> codec = read_codec(*f);
+    auto index = std::make_unique<IndexSDCFastScan>(*codec);
+    const idx_t ntotal = read_ntotal(*f, index->code_size);
+    FAISS_THROW_IF_NOT_MSG(
+            index->is_trained || ntotal == 0,
+            "the index file is corrupted: codes, and no training");
+    if (get_payload(*f).is_complete) {
+        index->codes.reserve(ntotal);
+    }
+    std::vector<uint8_t> rows(std::min(ntotal, kRowsAtOnce) * index->code_size);
+    for (idx_t i = 0; i < ntotal; i += kRowsAtOnce) {
+        const idx_t n = std::min(kRowsAtOnce, ntotal - i);
+        read_bytes(*f, rows.data(), n * index->code_size);
+        index->add_sa_codes(n, rows.data(), nullptr);
+    }
+    read_link(*f, index->codec);
+    FAISS_THROW_IF_NOT_MSG(
+            !index->codec.binarizer || ntotal == 0,
+            "the index file is corrupted: a trained index is linked");
     return index.release();
 }
 

@@ -4,6 +4,7 @@
 #include "indexes/IndexBinarySDC.h"
 #include "indexes/IndexIVFSDC.h"
 #include "indexes/IndexSDC.h"
+#include "indexes/IndexSDCFastScan.h"
 #include "transform/BinarizerTransform.h"
 
 #include <faiss/IndexFlatCodes.h>
@@ -30,6 +31,11 @@ void relink_binarizer(faiss::Index* index, const BinarizerTransform* binarizer);
 /// be trained before it is linked again.
 void write_IndexSDC(const IndexSDC* index, faiss::IOWriter* f);
 IndexSDC* read_IndexSDC(faiss::IOReader* f);
+
+/// the codes one after the other, so that files do not depend on how many lie
+/// side by side
+void write_IndexSDCFastScan(const IndexSDCFastScan* index, faiss::IOWriter* f);
+IndexSDCFastScan* read_IndexSDCFastScan(faiss::IOReader* f);
 
 /// ntotal and codes of an index of FAISS's; the rest of it is not written
 void write_flat_codes(const faiss::IndexFlatCodes* index, faiss::IOWriter* f);

@@ -11,8 +11,25 @@ namespace faiss_bebr {
 /// documents that lie side by side where tables are looked up
 constexpr size_t kColumn = 64;
 
+/// of what float bounds are made of, more than their operations lose
+constexpr float kRoundingOfBounds = 1e-6f;
+
 /// bytes of a code that sums of 16 bits have room for
 constexpr size_t kMaxTableBytes = 768;
+
+/** For which documents their sum leaves the key open: those but where
+ *
+ *     gap + bias >= scale * (product - step * sum)
+ *
+ * with what the document adds to its keys, and its scale. The order of the
+ * float operations is part of the definition: no kernel fuses them. NaN leaves
+ * it open.
+ */
+struct SumBound {
+    float gap;
+    float product;
+    float step;
+};
 
 /** Upper bounds of inner products by table look-up, for scans that few
  * documents survive.
@@ -26,6 +43,10 @@ constexpr size_t kMaxTableBytes = 768;
  * six bits; the upper two bits of three bytes make an index of their own. So
  * bytes 3t .. 3t + 2 are rows 4t .. 4t + 2, and row 4t + 3 has their upper
  * bits, the first one's lowest. Bytes past the end are 0.
+ *
+ * Columns are the same without the rows of upper bits: row b has byte b of 64
+ * codes, and there may be more rows than those of tables. Groups of columns are
+ * `stride` bytes apart.
  */
 struct TableKernels {
     /** Rows of up to 64 codes.
@@ -42,12 +63,11 @@ struct TableKernels {
 
     /** Tables of a query. With w = floor(|weight| * factor) in float, entry j
      * of row r is the sum of w over those of its bits i that have the wrong
-     * value in j, 0 for a positive weight and 1 for others, divided by 256
-     * and rounded down.
+     * value in j, 0 for a positive weight and 1 for others, at most 65535,
+     * divided by 256 and rounded down.
      * @param nrows    a multiple of 4
      * @param weights  nrows * 8, those of 6 bits and two that are not read
-     * @param factor   positive; the w of four rows 4t .. 4t + 3 must not sum
-     *                 up to more than 65535
+     * @param factor   positive; w are below 2^27
      * @param tables   output, nrows * 64
      */
     void (*make_tables)(
@@ -56,8 +76,9 @@ struct TableKernels {
             float factor,
             uint8_t* tables);
 
-    /** Sums of table entries. Those of a group of 64 documents are of the
-     * even ones first, then of the odd ones.
+    /** Sums of table entries, four rows 4t .. 4t + 3 counting for 255 at most.
+     * Those of a group of 64 documents are of the even ones first, then of the
+     * odd ones.
      * @param nrows   a multiple of 4, for at most kMaxTableBytes
      * @param tables  nq * nrows * 64
      * @param rows    ngroups * nrows * 64
@@ -80,6 +101,74 @@ struct TableKernels {
     size_t (*find_below)(
             const uint16_t* sums,
             const int32_t* limits,
+            size_t ngroups,
+            uint32_t* hits);
+
+    /** Sums as sum_tables() has for one query, straight from columns.
+     * @param table  get_num_table_rows(nbytes) * 64, 0 for missing bytes
+     * @param sums   output, ngroups * 64
+     */
+    void (*sum_columns)(
+            size_t nbytes,
+            const uint8_t* table,
+            const uint8_t* columns,
+            size_t stride,
+            size_t ngroups,
+            uint16_t* sums);
+
+    /** What float16 stand for, without their signs.
+     * @param columns  of the lower bytes, and 64 bytes behind of the upper ones
+     * @param values   output, ngroups * 64, in the order of sums
+     */
+    void (*decode_float16)(
+            const uint8_t* columns,
+            size_t stride,
+            size_t ngroups,
+            float* values);
+
+    /** Floats with the numbers in a column.
+     * @param table   of 256 floats: the lowest byte of each, and so on; 4 * 256
+     * @param values  output, ngroups * 64, in the order of sums
+     */
+    void (*look_up_floats)(
+            const uint8_t* table,
+            const uint8_t* columns,
+            size_t stride,
+            size_t ngroups,
+            float* values);
+
+    /** What documents add to their keys, and a little less as it is rounded.
+     * @param keys        of centroids
+     * @param ncentroids  at most 65536
+     * @param columns     of their numbers: of one byte up to 256 centroids,
+     * else of the lower bytes, and 64 bytes behind of the upper ones; larger
+     * numbers count as the last one
+     * @param scales      of the centroids, in the order of sums; nullptr: ones
+     * @param norms       of groups
+     * @param biases      output, ngroups * 64, in the order of sums
+     */
+    void (*add_centroid_keys)(
+            const float* keys,
+            size_t ncentroids,
+            const uint8_t* columns,
+            size_t stride,
+            const float* scales,
+            const float* norms,
+            size_t ngroups,
+            float* biases);
+
+    /** Documents whose keys are open, ascending.
+     * @param sums    ngroups * 64
+     * @param scales  in the order of sums, as are
+     * @param biases  which may be nullptr: zeros
+     * @param hits    output, their numbers, room for ngroups * 64
+     * @return        how many
+     */
+    size_t (*find_open)(
+            const SumBound& bound,
+            const uint16_t* sums,
+            const float* scales,
+            const float* biases,
             size_t ngroups,
             uint32_t* hits);
 };

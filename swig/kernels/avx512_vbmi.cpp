@@ -2,6 +2,7 @@
 
 #ifdef __x86_64__
 
+#include "kernels/avx512_columns.h"
 #include "kernels/avx512_levels.h"
 
 #include <immintrin.h>
@@ -104,19 +105,6 @@ inline void store_byte_rows(
     }
 }
 
-/// the index of the upper bits of three rows; its own upper bits do not count
-inline __m512i merge_upper_bits(__m512i a, __m512i b, __m512i c) {
-    const __m512i bits01 = _mm512_set1_epi8(0x03);
-    const __m512i bits0123 = _mm512_set1_epi8(0x0f);
-    // bits where the first argument is set come from the second
-    constexpr int select = 0xca;
-    const __m512i ab = _mm512_ternarylogic_epi64(
-            bits01, _mm512_srli_epi16(a, 6), _mm512_srli_epi16(b, 4), select);
-    const __m512i abc = _mm512_ternarylogic_epi64(
-            bits0123, ab, _mm512_srli_epi16(c, 2), select);
-    return _mm512_and_si512(abc, _mm512_set1_epi8(0x3f));
-}
-
 void transpose(
         size_t nbytes,
         const uint8_t* const* codes,
@@ -191,7 +179,7 @@ void make_tables(
                 _mm256_mul_ps(magnitude, _mm256_set1_ps(factor)));
         const __mmask8 positive = _mm_cmpgt_epi16_mask(w, _mm_setzero_si128());
         alignas(16) uint16_t steps[8];
-        _mm_store_si128((__m128i*)steps, _mm256_cvtepi32_epi16(scaled));
+        _mm_store_si128((__m128i*)steps, _mm256_cvtusepi32_epi16(scaled));
         __m512i low = _mm512_setzero_si512();
         __m512i high = low;
 #pragma GCC unroll 6
@@ -201,9 +189,9 @@ void make_tables(
             const uint64_t mask = kIsSet[i] ^ flip;
             const __m512i step =
                     _mm512_set1_epi16(static_cast<short>(steps[i]));
-            low = _mm512_mask_add_epi16(
+            low = _mm512_mask_adds_epu16(
                     low, static_cast<__mmask32>(mask), low, step);
-            high = _mm512_mask_add_epi16(
+            high = _mm512_mask_adds_epu16(
                     high, static_cast<__mmask32>(mask >> 32), high, step);
         }
         _mm512_storeu_si512(
@@ -220,13 +208,7 @@ inline void sum_tile(
         const uint8_t* rows,
         size_t ngroups,
         uint16_t* sums) {
-    // 16 bits of two documents: the odd one's sum, and with it in the upper
-    // half that of the even one
-    __m512i odd[NQ], both[NQ];
-#pragma GCC unroll 8
-    for (int q = 0; q < NQ; q++) {
-        odd[q] = both[q] = _mm512_setzero_si512();
-    }
+    PairSums pairs[NQ];
     for (size_t r = 0; r < nrows; r += 4) {
         __m512i index[4];
 #pragma GCC unroll 4
@@ -241,19 +223,14 @@ inline void sum_tile(
             for (int i = 0; i < 4; i++) {
                 const __m512i entries = _mm512_permutexvar_epi8(
                         index[i], _mm512_loadu_si512(table + i * kColumn));
-                sum = _mm512_add_epi8(sum, entries);
+                sum = _mm512_adds_epu8(sum, entries);
             }
-            both[q] = _mm512_add_epi16(both[q], sum);
-            odd[q] = _mm512_add_epi16(odd[q], _mm512_srli_epi16(sum, 8));
+            pairs[q].add(sum);
         }
     }
 #pragma GCC unroll 8
     for (int q = 0; q < NQ; q++) {
-        uint16_t* out = sums + q * ngroups * kColumn;
-        const __m512i even =
-                _mm512_sub_epi16(both[q], _mm512_slli_epi16(odd[q], 8));
-        _mm512_storeu_si512(out, even);
-        _mm512_storeu_si512(out + kColumn / 2, odd[q]);
+        pairs[q].store(sums + q * ngroups * kColumn);
     }
 }
 
@@ -310,16 +287,6 @@ void sum_tables(
     }
 }
 
-/// bit i of x becomes bit 2 i
-inline uint64_t spread_bits(uint32_t x) {
-    uint64_t bits = x;
-    bits = (bits | bits << 16) & 0x0000ffff0000ffff;
-    bits = (bits | bits << 8) & 0x00ff00ff00ff00ff;
-    bits = (bits | bits << 4) & 0x0f0f0f0f0f0f0f0f;
-    bits = (bits | bits << 2) & 0x3333333333333333;
-    return (bits | bits << 1) & 0x5555555555555555;
-}
-
 size_t find_below(
         const uint16_t* sums,
         const int32_t* limits,
@@ -336,13 +303,8 @@ size_t find_below(
                 _mm512_loadu_si512(sums + g * kColumn), limit);
         const __mmask32 odd = _mm512_cmple_epu16_mask(
                 _mm512_loadu_si512(sums + g * kColumn + kColumn / 2), limit);
-        if (_kortestz_mask32_u8(even, odd)) {
-            continue;
-        }
-        uint64_t mask = spread_bits(even) | spread_bits(odd) << 1;
-        for (; mask != 0; mask &= mask - 1) {
-            hits[nhits++] =
-                    static_cast<uint32_t>(g * kColumn + __builtin_ctzll(mask));
+        if (!_kortestz_mask32_u8(even, odd)) {
+            nhits += store_hits(g, even, odd, hits + nhits);
         }
     }
     return nhits;
@@ -354,7 +316,12 @@ const TableKernels avx512_vbmi_table_kernels = {
         transpose,
         make_tables,
         sum_tables,
-        find_below};
+        find_below,
+        sum_columns,
+        decode_float16,
+        look_up_floats,
+        add_centroid_keys,
+        find_open};
 
 } // namespace faiss_bebr
 

@@ -3,6 +3,7 @@
 #include "kernels/levels.h"
 #include "test_data.h"
 
+#include <utility>
 #include <vector>
 
 #ifdef __aarch64__
@@ -71,6 +72,21 @@ inline std::vector<SDCKernels> get_all_kernels() {
         all.back().name = "NEON with I8MM";
         all.back().dots = get_neon_i8mm_dots();
         all.back().code_dots = get_neon_i8mm_code_dots();
+    }
+#endif
+    return all;
+}
+
+/// the kernels for tables likewise, with their names
+inline std::vector<std::pair<const char*, TableKernels>> get_all_table_kernels() {
+    std::vector<std::pair<const char*, TableKernels>> all = {
+            {"plain", plain_table_kernels}};
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vbmi")) {
+        all.emplace_back("AVX512 with VBMI", avx512_vbmi_table_kernels);
     }
 #endif
     return all;

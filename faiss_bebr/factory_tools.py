@@ -12,7 +12,12 @@ from faiss_bebr.factory import index_factory
 from faiss_bebr.factory.tokens import SCALE_BYTES, get_widths, has_own_token
 from faiss_bebr.index_io import downcast_index, downcast_VectorTransform
 from faiss_bebr.index_io.containers import contains_own
-from faiss_bebr.swigfaiss_bebr import BinarizerTransform, IndexIVFSDC, IndexSDC
+from faiss_bebr.swigfaiss_bebr import (
+    BinarizerTransform,
+    IndexIVFSDC,
+    IndexSDC,
+    IndexSDCFastScan,
+)
 
 _stock_get_code_size = factory_tools.get_code_size
 _stock_reverse_index_factory = factory_tools.reverse_index_factory
@@ -89,7 +94,7 @@ def _name(general: Any, binarizer: Any) -> str:
     index = downcast_index(general)
     if not contains_own(index):
         return _stock_reverse_index_factory(index)
-    if isinstance(index, IndexSDC):
+    if isinstance(index, (IndexSDC, IndexSDCFastScan)):
         return _name_encoding(index, binarizer)
     if isinstance(index, IndexIVFSDC):
         encoding = _name_encoding(index, binarizer)
@@ -130,14 +135,15 @@ def _is_for_budget(index: Any, binarizer: Any) -> bool:
     return (
         binarizer is not None
         and _has_budget(binarizer)
-        and isinstance(index, (IndexSDC, IndexIVFSDC))
+        and isinstance(index, (IndexSDC, IndexSDCFastScan, IndexIVFSDC))
         and index.follows_binarizer
     )
 
 
 def _name_encoding(index: Any, binarizer: Any) -> str:
+    fast_scan = "fs" if isinstance(index, IndexSDCFastScan) else ""
     if _is_for_budget(index, binarizer):
-        return "SDC"
+        return f"SDC{fast_scan}"
     widths = get_widths(index.sdc.layout)
     deep = [index.d] * len(widths)
     if binarizer is not None:
@@ -151,6 +157,7 @@ def _name_encoding(index: Any, binarizer: Any) -> str:
         name = "SDC" + "-".join(map(str, widths))
     if index.sdc.ncentroids:
         name += f"_{index.sdc.ncentroids}"
+    name += fast_scan
     is_learned = binarizer is None or not are_first_planes or index.sdc.ncentroids > 0
     if index.sdc.scale_bytes == (1 if is_learned else 2):
         return name

@@ -72,6 +72,7 @@ def test_any_index_owns_its_parts(metric, data):
 
 
 FRAGMENTS = "BEBR16x2 BEBR16-8 BEBR[16:16-8:1] BEBR BEBR[ BEBR9B SDC2 SDC SDC1 BSDC1"
+FRAGMENTS += " SDC2fs SDCfs"
 FRAGMENTS += " IVF4 IVF4( IVF ( ) [ ] HNSW8 HNSW8_ HNSW RFlat Refine( Refine IDMap"
 FRAGMENTS += " IDMap2 PCA8 OPQ4 L2norm RR Flat PQ4 PQ4x4fs SQ8 x 9 - k , , , , ,"
 

@@ -86,8 +86,9 @@ def test_roofline_counts_what_is_read(monkeypatch):
     monkeypatch.setattr(roofline, "read_bandwidth", lambda threads: 1e9)
     monkeypatch.setattr(roofline, "float_multiply_adds", lambda: 1e9)
     lines = roofline.report(1, n=2000, rounds=1)
-    assert len(lines) == 5
-    assert "2000 codes of 66 bytes" in lines[1]
+    assert len(lines) == 6
+    for line, name in zip(lines[1:3], ("IndexSDC", "IndexSDCFastScan"), strict=True):
+        assert line.startswith(f"{name}, one query, 2000 codes of 66 bytes: ")
 
 
 def test_binary_contenders_hold_the_same_codes():

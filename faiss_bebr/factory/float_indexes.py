@@ -26,6 +26,7 @@ from faiss_bebr.factory.tokens import (
     has_own_token,
     is_binarizer,
     is_encoding,
+    is_fast_scan,
     make_binarizer,
     parse_budget,
     parse_stored_code,
@@ -33,7 +34,7 @@ from faiss_bebr.factory.tokens import (
     refuse_encoding,
     split_at_commas,
 )
-from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC
+from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC, IndexSDCFastScan
 
 _STOCK_TRANSFORM = re.compile(
     "PCAW?R?[0-9]+|L2[nN]orm|(RR|HR|ITQ)[0-9]*|OPQ[0-9]+(_[0-9]+)?|Pad[0-9]+"
@@ -84,9 +85,10 @@ def index_factory(
         a coarse first stage, which inverted files have anyway:
         "BEBR384x8,SDC264-184-56_1024". Scales have one byte where training learns
         the range of the planes, else two; `_Sfp16` and `_Sqint8` at the end say so
-        by hand. Without a binarizer before it `SDC..`
-        encodes the vectors as they come, d being a multiple of 8 for
-        `SDC<nbits>`. A string without such tokens goes to FAISS.
+        by hand. `fs` behind the numbers makes an `IndexSDCFastScan`, which is for
+        flat codes: "SDC2fs", "SDC264-184-56_1024fs_Sqint8", "BEBR68B,SDCfs". Without
+        a binarizer before it `SDC..` encodes the vectors as they come, d being a
+        multiple of 8 for `SDC<nbits>`. A string without such tokens goes to FAISS.
     metric : int
         METRIC_L2 or METRIC_INNER_PRODUCT.
     own_invlists : bool
@@ -223,21 +225,23 @@ class _Parser:
         return self.make_flat(tokens[0], space)
 
     def make_flat(self, token: str, space: _Space) -> Any:
+        """An index of codes alone."""
+        the_class = IndexSDCFastScan if is_fast_scan(token) else IndexSDC
         code = self.take_stored_code(token, space, has_centroids=True)
         if code is None and not space.is_for_documents and space.binarizer.ncentroids:
             # a coarse quantizer has few vectors, too few for centroids of its own
             code = StoredCode(get_document_widths(space.binarizer), 0, None)
         if code is None:
-            index = IndexSDC(space.binarizer, 0, self.metric)
+            index = the_class(space.binarizer, 0, self.metric)
             # training knows how many vectors a centroid needs
             index.cp.min_points_per_centroid = 1
             return index
         widths, ncentroids, scale_bytes = code
         if space.binarizer is not None:
-            index = IndexSDC(space.binarizer, widths, self.metric, ncentroids)
+            index = the_class(space.binarizer, widths, self.metric, ncentroids)
             _set_scale_bytes(index, scale_bytes)
             return index
-        index = IndexSDC(widths, self.metric, space.d, ncentroids)
+        index = the_class(widths, self.metric, space.d, ncentroids)
         _set_scale_bytes(index, scale_bytes or 1)
         index.is_trained = False  # the range of such vectors is to be learned
         return index
@@ -274,6 +278,10 @@ class _Parser:
             space.binarizer.set_document_code(code.plane_widths, code.ncentroids)
         return code
 
+    def refuse_fast_scan(self, token: str) -> None:
+        if is_fast_scan(token):
+            refuse(token, self.description, "only flat codes lie side by side (fs)")
+
     def parse_hnsw(self, tokens: list[str], space: _Space) -> Any:
         match = _HNSW.fullmatch(",".join(tokens))
         if not match:
@@ -285,6 +293,7 @@ class _Parser:
                 self.description,
                 f"expected at least {MIN_HNSW_DEGREE} neighbors",
             )
+        self.refuse_fast_scan(match[2])
         storage = self.make_flat(match[2], space)
         index = _enclose(faiss.IndexHNSW, storage, degree)
         index.is_trained = storage.is_trained
@@ -335,6 +344,7 @@ class _Parser:
         binarizer are stored: such codes are the binarizer's own. The lists are the
         coarse first stage that a binarizer is trained for.
         """
+        self.refuse_fast_scan(code)
         stored = self.take_stored_code(code, space, has_centroids=False)
         if stored is not None and stored.ncentroids:
             refuse(code, self.description, "an inverted file has centroids already")

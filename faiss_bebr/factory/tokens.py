@@ -21,7 +21,8 @@ _BUDGET = re.compile(f"BEBR({NUMBER})B")
 # Bytes of a scale, as FAISS's additive quantizers name how they store norms.
 SCALE_BYTES = {"fp16": 2, "qint8": 1}
 _ENCODING = re.compile(
-    rf"SDC(?:({NUMBER}(?:-{NUMBER})*)(?:_({NUMBER}))?(?:_S({'|'.join(SCALE_BYTES)}))?)?"
+    rf"SDC(?:({NUMBER}(?:-{NUMBER})*)(?:_({NUMBER}))?(?:fs)?"
+    rf"(?:_S({'|'.join(SCALE_BYTES)}))?|fs)?"
 )
 BINARIZER_FORMS = "BEBR<m>x<nbits>, BEBR<m0>-<m1>-..., BEBR<bytes>B or BEBR[name]"
 
@@ -196,9 +197,14 @@ def refuse_encoding(token: str, description: str) -> NoReturn:
     else:
         reason = (
             "expected SDC, SDC<nbits> or SDC<m0>-<m1>-.., after numbers with "
-            "_<ncentroids>, and _Sfp16 or _Sqint8, if wanted"
+            "_<ncentroids>, fs, and _Sfp16 or _Sqint8, if wanted"
         )
     refuse(token, description, reason)
+
+
+def is_fast_scan(token: str) -> bool:
+    """Whether an encoding says that codes lie side by side, "SDC2fs"."""
+    return is_encoding(token) and "fs" in token
 
 
 def parse_stored_code(token: str, binarizer: Any, d: int) -> StoredCode | None:

@@ -138,7 +138,12 @@ INDEX = Domain(
     native_read=native.read_index,
     native_clone=native.clone_index,
     native_downcast=native.downcast_index,
-    casts=(own.as_IndexSDC, own.as_IndexIVFSDC, own.as_IndexMappedVectors),
+    casts=(
+        own.as_IndexSDC,
+        own.as_IndexSDCFastScan,
+        own.as_IndexIVFSDC,
+        own.as_IndexMappedVectors,
+    ),
     shell=own.IndexShell,
     new_placeholder=_make_index,
     placeholder_class=faiss.IndexPreTransform,

@@ -2,7 +2,8 @@
 
 A node is four characters and what they announce:
 
-    SDC_ BSDC BEBR   the fields of one of our types, see swig/io/types_io.cpp
+    SDC_ SDFS BSDC BEBR
+                     the fields of one of our types, see swig/io/types_io.cpp
     MAPV             where the vectors of an IndexMappedVectors are
     IVFS BIVS        a node for the quantizer, then the fields likewise
     FAIS             an object of FAISS with nothing inside that has a node of
@@ -110,6 +111,12 @@ def _inverted_file(the_class: type, domain: Domain, write: Any, read: Any) -> Ow
 
 OWN_TYPES = {
     b"SDC_": _fields(own.IndexSDC, INDEX, own.write_IndexSDC, own.read_IndexSDC),
+    b"SDFS": _fields(
+        own.IndexSDCFastScan,
+        INDEX,
+        own.write_IndexSDCFastScan,
+        own.read_IndexSDCFastScan,
+    ),
     b"IVFS": _inverted_file(
         own.IndexIVFSDC, INDEX, own.write_IndexIVFSDC, own.read_IndexIVFSDC
     ),

@@ -77,7 +77,8 @@ def _check_call(index: Any, arguments: dict[str, Any], check_vectors: Check) -> 
     if "k" in arguments:
         check_positive("k", arguments["k"])
     for name in ("D", "I", "R", "labels"):
-        check_writeable(name, arguments.get(name))
+        if name in arguments:
+            check_writeable(name, arguments[name])
 
 
 def _checked(method: Callable[..., Any], check_vectors: Check) -> Callable[..., Any]:
@@ -87,15 +88,27 @@ def _checked(method: Callable[..., Any], check_vectors: Check) -> Callable[..., 
     The name matters: faiss.contrib.torch_utils looks for it.
     """
     signature = inspect.signature(method)
+    positional = [
+        parameter
+        for parameter in list(signature.parameters.values())[1:]  # without self
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    names = [parameter.name for parameter in positional]
+    least = sum(parameter.default is parameter.empty for parameter in positional)
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(self, *args, **kwargs)
-        _check_call(self, bound.arguments, check_vectors)
-        for name, value in bound.arguments.items():
+        if least <= len(args) <= len(names) and not kwargs:
+            # what bind() gives; it takes as long as the search of a small index
+            arguments = dict(zip(names, args, strict=False))
+        else:
+            arguments = signature.bind(self, *args, **kwargs).arguments
+            del arguments["self"]
+        _check_call(self, arguments, check_vectors)
+        for name, value in arguments.items():
             if isinstance(value, np.integer):  # which compiled methods do not take
-                bound.arguments[name] = int(value)
-        return method(*bound.args, **bound.kwargs)
+                arguments[name] = int(value)
+        return method(self, **arguments)
 
     return wrapper
 

@@ -1,4 +1,4 @@
-"""The numpy methods of IndexSDC."""
+"""The numpy methods of IndexSDC and IndexSDCFastScan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from faiss.loader import swig_ptr
 from faiss_bebr.swigfaiss_bebr import (
     BinarizerTransform,
     IndexSDC,
+    IndexSDCFastScan,
     SearchParametersSDC,
 )
 from faiss_bebr.wrappers.checks import (
@@ -54,27 +55,42 @@ def _get_centroids(self: Any) -> np.ndarray:
 
 
 def handle_IndexSDC() -> None:
-    handle_Index(IndexSDC)
     class_wrappers.handle_SearchParameters(SearchParametersSDC)
-    original_init = IndexSDC.__init__
+    _handle_flat(IndexSDC)
+
+
+def handle_IndexSDCFastScan() -> None:
+    for name in ("sdc", "cp", "follows_binarizer"):
+        # fields of IndexSDC
+        getter = getattr(IndexSDCFastScan, f"get_{name}")
+        setattr(IndexSDCFastScan, name, property(getter))
+    _handle_flat(IndexSDCFastScan)
+
+
+def _handle_flat(the_class: Any) -> None:
+    handle_Index(the_class)
+    original_init = the_class.__init__
 
     def __init__(self: Any, *args: Any) -> None:
         original_init(self, *args)
+        referenced = getattr(args[0], "referenced_objects", []) if args else []
         if args and isinstance(args[0], BinarizerTransform):
             # the index may need it until it is trained
-            self.referenced_objects = [args[0]]
+            referenced = [args[0]]
+        if referenced:
+            self.referenced_objects = list(referenced)
 
-    IndexSDC.__init__ = __init__
-    IndexSDC.ncentroids = property(
+    the_class.__init__ = __init__
+    the_class.ncentroids = property(
         lambda self: self.sdc.ncentroids, doc="Of the coarse first stage; 0: none."
     )
-    IndexSDC.centroids = property(_get_centroids)
-    add_ref_in_method(IndexSDC, "link_binarizer", 0)
+    the_class.centroids = property(_get_centroids)
+    add_ref_in_method(the_class, "link_binarizer", 0)
     class_wrappers.replace_method(
-        IndexSDC, "quantize_queries", replacement_quantize_queries
+        the_class, "quantize_queries", replacement_quantize_queries
     )
     add_checks(
-        IndexSDC,
+        the_class,
         check_float_vectors,
         (
             "train",
@@ -86,8 +102,8 @@ def handle_IndexSDC() -> None:
             "sa_encode",
         ),
     )
-    add_checks(IndexSDC, check_float_codes, ("sa_decode", "add_sa_codes"))
-    add_checks(IndexSDC, check_key, ("reconstruct",))
+    add_checks(the_class, check_float_codes, ("sa_decode", "add_sa_codes"))
+    add_checks(the_class, check_key, ("reconstruct",))
     add_checks(
-        IndexSDC, check_recons, ("reconstruct", "reconstruct_n", "reconstruct_batch")
+        the_class, check_recons, ("reconstruct", "reconstruct_n", "reconstruct_batch")
     )

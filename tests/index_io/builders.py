@@ -37,9 +37,9 @@ def codes(n: int = N, seed: int = 0) -> np.ndarray:
     return (centres[rng.integers(0, 12, n)] ^ noise).astype(np.uint8)
 
 
-def sdc_with_centroids(metric: int) -> Any:
+def sdc_with_centroids(metric: int, the_class: type = faiss_bebr.IndexSDC) -> Any:
     """Untrained, with dimensions that have no bits."""
-    index = faiss_bebr.IndexSDC([D - 8, 8], metric, D, 7)
+    index = the_class([D - 8, 8], metric, D, 7)
     index.cp.niter = 2
     index.cp.seed = 4
     return index
@@ -94,6 +94,10 @@ def with_binarizer(make: Callable[[Any], Any]) -> Any:
 
 def sdc(metric: int, d: int = D) -> Any:
     return faiss_bebr.IndexSDC(d, NBITS, metric)
+
+
+def sdc_fast_scan(metric: int) -> Any:
+    return faiss_bebr.IndexSDCFastScan(D, NBITS, metric)
 
 
 def graph(storage: Any) -> Any:

@@ -72,6 +72,13 @@ def _(folder: Path) -> Any:
     return behind(faiss_bebr.IndexSDC(binarizer, 2, L2), binarizer)
 
 
+@add_maker("BEBR,SDCfs untrained")
+def _(folder: Path) -> Any:
+    binarizer = make_binarizer(D, [M] * 3)
+    binarizer.is_trained = False
+    return behind(faiss_bebr.IndexSDCFastScan(binarizer, 2, L2), binarizer)
+
+
 @add_maker("BEBR,IVFSDC untrained")
 def _(folder: Path) -> Any:
     binarizer = make_binarizer(D, [M] * 3)

@@ -27,6 +27,7 @@ from builders import (
     refined_flat,
     scalar,
     sdc,
+    sdc_fast_scan,
     sdc_with_centroids,
     vectors,
     with_binarizer,
@@ -96,6 +97,10 @@ add_kind("SDC with centroids", trains=True)(sdc_with_centroids)
 add_kind("HNSW of SDC with centroids", trains=True)(
     lambda m: graph(sdc_with_centroids(m))
 )
+add_kind("SDCfs")(sdc_fast_scan)
+add_kind("SDCfs with centroids", trains=True)(
+    lambda m: sdc_with_centroids(m, faiss_bebr.IndexSDCFastScan)
+)
 add_kind("IVFSDC", trains=True)(ivf_sdc)
 add_kind("HNSW of SDC")(lambda m: graph(sdc(m)))
 add_kind("SDC,RFlat")(lambda m: refined_flat(sdc(m)))
@@ -135,6 +140,18 @@ def _(metric: int) -> Any:
 @add_kind("BEBR,SDC with centroids", trains=True)
 def _(metric: int) -> Any:
     return with_binarizer(lambda b: faiss_bebr.IndexSDC(b, [M - 8, 8], metric, 5))
+
+
+@add_kind("IDMap2 of BEBR,SDCfs", takes_ids=True)
+def _(metric: int) -> Any:
+    index = with_binarizer(lambda b: faiss_bebr.IndexSDCFastScan(b, 2, metric))
+    return id_map(faiss.IndexIDMap2, index)
+
+
+@add_kind("Shards of SDCfs")
+def _(metric: int) -> Any:
+    shards = faiss.IndexShards(D, True, True)
+    return group(shards, *(sdc_fast_scan(metric) for _ in range(2)))
 
 
 @add_kind("BEBR,IVFSDC", trains=True)

@@ -183,6 +183,15 @@ def sdc_with_scales_of_centroids() -> Any:
 
 
 @add_maker
+def sdc_fast_scan() -> Any:
+    index = faiss_bebr.IndexSDCFastScan([8, 8], IP, D, 5)
+    index.set_scale_bytes(1)
+    faiss.copy_array_to_vector(vectors(5, D, 8).ravel(), index.sdc.centroids)
+    index.train(vectors(40, D, 6))
+    return fill(index, 150)  # more than two groups of 64
+
+
+@add_maker
 def ivf_sdc() -> Any:
     return fill_with_ids(make_ivf())
 

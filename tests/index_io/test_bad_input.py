@@ -51,7 +51,9 @@ def test_files_of_an_unknown_version(version: int):
         deserialize(bytes(data))
 
 
-@pytest.mark.parametrize("name", ["SDC", "IVFSDC", "BEBR,HNSW of SDC", "BIVFSDC"])
+@pytest.mark.parametrize(
+    "name", ["SDC", "SDCfs", "IVFSDC", "BEBR,HNSW of SDC", "BIVFSDC"]
+)
 def test_truncated_anywhere(name: str, tmp_path: Path):
     case = get_case(name)
     path = tmp_path / "file"
@@ -76,7 +78,7 @@ def test_streams_may_go_on():
     assert not stream.read()
 
 
-@pytest.mark.parametrize("name", ["SDC", "BEBR,HNSW of SDC", "BSDC"])
+@pytest.mark.parametrize("name", ["SDC", "SDCfs", "BEBR,HNSW of SDC", "BSDC"])
 def test_any_flipped_bit_is_found(name: str):
     case = get_case(name)
     rng = np.random.default_rng(0)

@@ -63,6 +63,7 @@ def test_there_is_one_of_each():
     assert set(NAMES[3]) - set(NAMES[2]) == {
         "sdc_with_scales_of_one_byte",
         "sdc_with_scales_of_centroids",
+        "sdc_fast_scan",
         "ivf_sdc_residual_with_scales_of_one_byte",
     }
 

@@ -68,14 +68,18 @@ def report(threads: int, *, n: int, rounds: int) -> list[str]:
         f"{threads} thread(s): read {bandwidth / 1e9:.1f} GB/s; "
         f"{products / 1e9:.0f} G integer multiply-adds/s by numpy's threads"
     ]
-    index = random_index(n, 256, 2)
+    rows = random_index(n, 256, 2)
     queries = np.random.default_rng(1).standard_normal((256, 256), dtype=np.float32)
-    single = _least_seconds(lambda: index.search(queries[:1], 10), rounds)
-    speed = index.ntotal * index.code_size / single
-    lines.append(
-        f"one query, {n} codes of {index.code_size} bytes: {single * 1e3:.1f} ms, "
-        f"{speed / 1e9:.1f} GB/s, {speed / bandwidth:.2f} of the read bandwidth"
-    )
+    for index in (rows, faiss_bebr.IndexSDCFastScan(rows)):
+        single = _least_seconds(
+            lambda index=index: index.search(queries[:1], 10), rounds
+        )
+        speed = index.ntotal * index.code_size / single
+        lines.append(
+            f"{type(index).__name__}, one query, {n} codes of {index.code_size} bytes: "
+            f"{single * 1e3:.1f} ms, {speed / 1e9:.1f} GB/s, "
+            f"{speed / bandwidth:.2f} of the read bandwidth"
+        )
     for nbits in (1, 2, 4):
         small = random_index(100_000, 256, nbits)
         seconds_of_search(small, queries, 10)

@@ -60,7 +60,7 @@ class Cases:
 
     def flat(self) -> Iterator[list[Contender]]:
         for descriptions in (
-            ("PQ128x4fs", f"{self.network},SDC2"),
+            ("PQ128x4fs", f"{self.network},SDC2", f"{self.network},SDC2fs"),
             ("RaBitQfs2", f"{self.network},SDC4"),
             ("SQ4", f"{self.network},SDC4"),
         ):

@@ -16,6 +16,16 @@ K = 10
 NETWORK = "BEBR256x6"
 
 
+def _get_code_size(index: Any) -> int:
+    """Bytes of a vector's code; of a graph without its links."""
+    index = faiss_bebr.downcast_index(index)
+    if isinstance(index, faiss.IndexPreTransform):
+        return _get_code_size(index.index)
+    if isinstance(index, faiss.IndexHNSW):
+        return _get_code_size(index.storage)
+    return index.sa_code_size()
+
+
 class Cases:
     """Builds contenders over the documents; the network is trained once."""
 
@@ -47,7 +57,7 @@ class Cases:
             )
         index = self.trained[description]
         contender = Contender(
-            description, index, self.queries, float(index.sa_code_size())
+            description, index, self.queries, float(_get_code_size(index))
         )
         self.measure(contender)
         return contender
@@ -74,7 +84,7 @@ class Cases:
                 "IVF1024,PQ64x4fs,Refine(PQ32)",
                 f"{self.network},IVF1024,SDC2",
             )
-            parameter, values = "nprobe", (4, 8, 16, 32, 64)
+            parameter, values = "nprobe", (4, 8, 16, 32, 64, 128, 256)
         else:
             descriptions = ("HNSW32,SQ8", f"{self.network},HNSW32,SDC4")
             parameter, values = "efSearch", (16, 32, 64, 128)

@@ -134,28 +134,38 @@ def write(rows: Sequence[SpeedRow], path: Path) -> None:
 
 
 def draw(rows: Sequence[SpeedRow], path: Path) -> None:
-    """Recall against queries a second, one picture for each case with recall."""
+    """Recall against queries a second: a row of pictures for each case with recall, in
+    it one for each number of queries at once and of threads."""
     from matplotlib.figure import Figure
 
     known = [row for row in rows if row.recall_10_at_10 is not None]
-    kinds = sorted({(row.case, row.queries_at_once, row.threads) for row in known})
-    figure = Figure(figsize=(6 * len(kinds), 5), layout="constrained")
-    for axes, kind in zip(
-        figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True
-    ):
-        part = [r for r in known if (r.case, r.queries_at_once, r.threads) == kind]
-        for name in dict.fromkeys(row.index for row in part):
-            own = [row for row in part if row.index == name]
-            axes.plot(
-                [row.recall_10_at_10 for row in own],
-                [row.queries_a_second for row in own],
-                "o-" if "SDC" in name else "x--",
-                label=f"{name}, {own[0].bytes_per_vector:.0f} bytes",
-            )
-        axes.set_yscale("log")
-        axes.set_xlabel("recall 10@10")
-        axes.set_ylabel("queries a second")
-        axes.set_title(f"{kind[0]}, {kind[1]} at once, {kind[2]} thread(s)")
-        axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+    cases = list(dict.fromkeys(row.case for row in known))
+    loads = sorted({(row.queries_at_once, row.threads) for row in known}, reverse=True)
+    figure = Figure(figsize=(6 * len(loads), 5 * len(cases)), layout="constrained")
+    grid = figure.subplots(len(cases), len(loads), squeeze=False)
+    for case, line in zip(cases, grid, strict=True):
+        for load, axes in zip(loads, line, strict=True):
+            part = [
+                row
+                for row in known
+                if (row.case, row.queries_at_once, row.threads) == (case, *load)
+            ]
+            _draw_indexes(axes, part)
+            axes.set_title(f"{case}, {load[0]} at once, {load[1]} thread(s)")
+    figure.savefig(path, dpi=80)
+
+
+def _draw_indexes(axes: Any, rows: Sequence[SpeedRow]) -> None:
+    for name in dict.fromkeys(row.index for row in rows):
+        own = [row for row in rows if row.index == name]
+        axes.plot(
+            [row.recall_10_at_10 for row in own],
+            [row.queries_a_second for row in own],
+            "o-" if "SDC" in name else "x--",
+            label=f"{name}, {own[0].bytes_per_vector:.0f} bytes",
+        )
+    axes.set_yscale("log")
+    axes.set_xlabel("recall 10@10")
+    axes.set_ylabel("queries a second")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize="small")

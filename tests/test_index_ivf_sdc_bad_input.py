@@ -258,3 +258,21 @@ def test_stored_codes_fix_map_and_scale():
     with pytest.raises(RuntimeError, match="weight"):
         index.set_query_map(-np.ones(72), np.zeros(72))
     assert index.nlist == NLIST
+
+
+@pytest.mark.parametrize("metric", [L2, IP])
+def test_training_vectors_whose_distances_overflow(metric, x):
+    """In FAISS's clustering they would end the process."""
+    large = x.copy()
+    large[3] = 1e19
+    quantizer = faiss.IndexFlat(D, metric)
+    index = faiss_bebr.IndexIVFSDC(quantizer, D, 5, 2, metric)
+    with pytest.raises(RuntimeError, match=r"x\[3\] is too large"):
+        index.train(large)
+    assert not index.is_trained
+    coarse = faiss_bebr.IndexSDC([D], metric, D, 5)
+    coarse.cp.min_points_per_centroid = 1
+    with pytest.raises(RuntimeError, match=r"x\[3\] is too large"):
+        coarse.train(large)
+    assert not coarse.is_trained and len(coarse.centroids) == 0
+    coarse.train(x)

@@ -90,6 +90,7 @@ void SDCQuantizer::train(
                 "%zd training vectors are too few for %zd centroids",
                 n,
                 ncentroids);
+        check_distances(n, dim(), x);
         faiss::Clustering clustering(dim(), int(ncentroids), cp);
         faiss::IndexFlat assigner(dim());
         clustering.train(n, x, assigner);

@@ -1,10 +1,12 @@
 #include "codes/check_arguments.h"
 
 #include "codes/SDCQuantizer.h"
+#include "codes/lane_sums.h"
 
 #include <faiss/impl/FaissAssert.h>
 
 #include <cmath>
+#include <limits>
 
 namespace faiss_bebr {
 
@@ -15,6 +17,17 @@ void check_finite(size_t n, size_t d, const float* x) {
                 "x[%zd, %zd] is NaN or infinite",
                 i / d,
                 i % d);
+    }
+}
+
+void check_distances(size_t n, int d, const float* x) {
+    constexpr float largest = std::numeric_limits<float>::max() / 4;
+    for (size_t i = 0; i < n; i++) {
+        const float* row = x + i * d;
+        FAISS_THROW_IF_NOT_FMT(
+                get_product(d, row, row) <= largest,
+                "x[%zd] is too large for squared distances in float32",
+                i);
     }
 }
 

@@ -14,6 +14,10 @@ namespace faiss_bebr {
 /// names the first of n * d values that is NaN or infinite
 void check_finite(size_t n, size_t d, const float* x);
 
+/// for what is clustered, as FAISS ends the process when a distance overflows
+/// there; names the first of n vectors that are too large
+void check_distances(size_t n, int d, const float* x);
+
 /// d bits of packed codes have to be nbits planes of a multiple of 8
 void check_binary_shape(faiss::idx_t d, int nbits, faiss::MetricType metric);
 

@@ -223,6 +223,7 @@ void IndexIVFSDC::train(idx_t n, const float* x) {
             !binarizer || binarizer->is_trained,
             "train the binarizer before the index");
     check_finite(n, d, x);
+    check_distances(n, d, x);
     if (follows_binarizer) {
         follow_binarizer();
     }

@@ -9,6 +9,7 @@
 #include <faiss/impl/IDSelector.h>
 
 #include <typeinfo>
+#include <utility>
 
 namespace faiss_bebr {
 
@@ -107,17 +108,21 @@ void IndexSDC::train(idx_t n, const float* x) {
     if (is_trained) {
         return;
     }
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes were made in the present way");
+    SDCQuantizer trained = sdc;
     if (binarizer) {
         if (follows_binarizer && binarizer->is_trained) {
-            sdc.take_shape(*binarizer);
-            code_size = sdc.code_size();
+            trained.take_shape(*binarizer);
         }
-        sdc.take_query_map(*binarizer);
+        trained.take_query_map(*binarizer);
     }
-    if (!binarizer || sdc.needs_training(*binarizer)) {
+    if (!binarizer || trained.needs_training(*binarizer)) {
         FAISS_THROW_IF_NOT_MSG(n > 0, "no training vectors");
-        sdc.train(n, x, cp);
+        trained.train(n, x, cp);
     }
+    sdc = std::move(trained);
+    code_size = sdc.code_size();
     binarizer = nullptr;
     follows_binarizer = false;
     is_trained = true;
@@ -137,6 +142,7 @@ void IndexSDC::add_sa_codes(
         const idx_t* xids) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
     sdc.check_trained();
+    FAISS_THROW_IF_NOT_MSG(n >= 0, "n must not be negative");
     check_owned(codes);
     sdc.check_codes(n, codes_in);
     IndexFlatCodes::add_sa_codes(n, codes_in, xids);

@@ -131,6 +131,7 @@ struct IndexSDC : faiss::IndexFlatCodes {
      * is_trained set to false it learns the range of other vectors here.
      * Centroids, and the range of codes that are not the first planes of the
      * binarizer's, are learned of x; centroids that sdc has already are kept.
+     * Only while the index is empty; nothing changes when it throws.
      */
     void train(idx_t n, const float* x) override;
 

@@ -4,7 +4,6 @@
 #include "indexes/StreamedBoundBlock.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace faiss_bebr {
 
@@ -85,9 +84,7 @@ float BoundBlock::get_min_norm(size_t g) {
     const size_t end = std::min(begin + kColumn, rows.size());
     float least = get_norm(rows[begin]);
     for (size_t j = begin + 1; j < end; j++) {
-        const float norm = get_norm(rows[j]);
-        // NaN stays, for then there is no bound
-        least = norm < least || std::isnan(norm) ? norm : least;
+        least = get_least_norm(least, get_norm(rows[j]));
     }
     return least;
 }

@@ -176,8 +176,8 @@ void ColumnBoundBlock::copy_documents(const idx_t* ids) {
         const float norm = (*all_documents.min_norms)[ids[j] / kColumn];
         if (j % kColumn == 0) {
             copied_norms.push_back(norm);
-        } else if (norm < copied_norms.back() || std::isnan(norm)) {
-            copied_norms.back() = norm; // NaN stays
+        } else {
+            copied_norms.back() = get_least_norm(copied_norms.back(), norm);
         }
     }
     copied.shrink(0);

@@ -3,6 +3,7 @@
 #include "codes/SDCQuantizer.h"
 #include "kernels/SDCKernels.h"
 
+#include <cmath>
 #include <vector>
 
 namespace faiss_bebr {
@@ -29,6 +30,11 @@ struct DocumentNorms {
     std::vector<float> offset;
     const float* last = nullptr;
 };
+
+/// The lesser of two norms; NaN stays, for then there is no bound.
+inline float get_least_norm(float a, float b) {
+    return a < b || std::isnan(a) ? a : b;
+}
 
 /** Level-quantized queries of an SDCQuantizer. A query q times the range of the
  * documents is about step * levels in the dimensions that have bits, levels

@@ -325,3 +325,55 @@ def test_binarizer_stays_until_training():
             faiss.vector_to_array(each.sdc.query_weight),
             faiss.vector_to_array(binarizer.query_weight),
         )
+
+
+@pytest.mark.parametrize("name", ["IndexSDC", "IndexSDCFastScan"])
+def test_training_with_stored_codes(name, rng):
+    x = random_vectors(rng, 3000, 64)
+    index = getattr(faiss_bebr, name)(64, 3)
+    index.is_trained = False
+    index.train(x)
+    index.add(x)
+    before = index.search(x[:1], 10)
+    index.train(x)  # it is trained: nothing to do
+    index.is_trained = False
+    with pytest.raises(RuntimeError, match="stored codes"):
+        index.train(x / 10)
+    index.is_trained = True
+    np.testing.assert_array_equal(index.search(x[:1], 10)[0], before[0])
+
+
+@pytest.mark.parametrize("name", ["IndexSDC", "IndexSDCFastScan"])
+def test_failed_training_changes_nothing(name):
+    binarizer = make_binarizer(24, [16, 16])
+    binarizer.is_trained = False
+    index = getattr(faiss_bebr, name)(binarizer, 0, IP)
+    size = index.sa_code_size()
+    binarizer.set_document_code([16, 8], 5)
+    binarizer.is_trained = True
+    with pytest.raises(RuntimeError, match="NaN"):
+        index.train(np.full((100, 16), np.nan, np.float32))
+    assert index.code_size == index.sa_code_size() == size
+    assert index.ncentroids == 0
+    assert index.follows_binarizer and not index.is_trained
+
+
+def test_clustering_parameters_can_be_set():
+    index = faiss_bebr.IndexSDCFastScan([64], L2, 64, 5)
+    cp = faiss.ClusteringParameters()
+    cp.niter = 3
+    index.cp = cp
+    assert index.cp.niter == 3
+
+
+def test_files_have_the_codes_that_there_are(rng, tmp_path):
+    index = faiss_bebr.IndexSDCFastScan(64, 2)
+    index.add(random_vectors(rng, 100, 64))
+    index.ntotal = 500  # which FAISS lets anybody set
+    faiss_bebr.write_index(index, str(tmp_path / "index.bebr"))
+    again = faiss_bebr.read_index(str(tmp_path / "index.bebr"))
+    assert again.ntotal == 100
+    np.testing.assert_array_equal(
+        again.search(again.reconstruct_n(), 3)[1],
+        index.search(again.reconstruct_n(), 3)[1],
+    )

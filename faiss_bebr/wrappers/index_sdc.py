@@ -63,7 +63,8 @@ def handle_IndexSDCFastScan() -> None:
     for name in ("sdc", "cp", "follows_binarizer"):
         # fields of IndexSDC
         getter = getattr(IndexSDCFastScan, f"get_{name}")
-        setattr(IndexSDCFastScan, name, property(getter))
+        setter = getattr(IndexSDCFastScan, f"set_{name}", None)
+        setattr(IndexSDCFastScan, name, property(getter, setter))
     _handle_flat(IndexSDCFastScan)
 
 

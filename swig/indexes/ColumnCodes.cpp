@@ -75,14 +75,18 @@ void ColumnCodes::reserve(size_t count) {
     rows.reserve(get_num_rows(count));
 }
 
-void ColumnCodes::append(const uint8_t* codes, size_t count) {
-    const size_t nrows = get_num_rows(n + count);
+void ColumnCodes::grow(size_t count) {
+    const size_t nrows = get_num_rows(count);
     if (nrows > rows.capacity()) {
         // little more than is needed, as memory is to be what the codes take; a
         // vector of its own accord doubles
         rows.reserve(std::max(nrows, rows.size() + rows.size() / 32));
     }
-    rows.resize(nrows);
+}
+
+void ColumnCodes::append(const uint8_t* codes, size_t count) {
+    grow(n + count);
+    rows.resize(get_num_rows(n + count));
     const size_t end = n + count;
     while (n < end) {
         uint8_t* bytes = get_byte(n);
@@ -108,7 +112,7 @@ void ColumnCodes::append(const uint8_t* codes, size_t count) {
 
 void ColumnCodes::append(const ColumnCodes& others) {
     constexpr size_t most = 64 * kColumn;
-    reserve(n + others.n);
+    grow(n + others.n); // at once, so that nothing changes when it throws
     std::vector<uint8_t> codes(std::min(most, others.n) * code_size);
     for (size_t i = 0; i < others.n; i += most) {
         const size_t count = std::min(most, others.n - i);

@@ -77,6 +77,8 @@ struct ColumnCodes {
     size_t get_num_rows(size_t count) const {
         return (count + kColumn - 1) / kColumn * code_size;
     }
+    /// reserve() with some room where it takes new memory
+    void grow(size_t count);
 };
 
 } // namespace faiss_bebr

@@ -10,7 +10,6 @@
 #include <faiss/impl/IDSelector.h>
 
 #include <algorithm>
-#include <cmath>
 #include <typeinfo>
 #include <utility>
 
@@ -69,9 +68,9 @@ IndexSDCFastScan::IndexSDCFastScan(
 
 IndexSDCFastScan::IndexSDCFastScan(const IndexSDC& orig)
         : IndexSDCFastScan(copy_without_codes(orig)) {
-    codes.append(orig.codes.data(), orig.ntotal);
-    ntotal = orig.ntotal;
-    update_norms(0);
+    if (orig.ntotal > 0) {
+        add_sa_codes(orig.ntotal, orig.codes.data(), nullptr);
+    }
 }
 
 void IndexSDCFastScan::follow_codec() {
@@ -114,7 +113,11 @@ void IndexSDCFastScan::set_scale_bytes(size_t nbytes) {
 }
 
 void IndexSDCFastScan::train(idx_t n, const float* x) {
-    codec.is_trained = is_trained;
+    if (is_trained) {
+        return;
+    }
+    check_empty();
+    codec.is_trained = false;
     codec.train(n, x);
     follow_codec();
 }
@@ -132,6 +135,7 @@ void IndexSDCFastScan::add_sa_codes(
         const uint8_t* codes_in,
         const idx_t* /* xids */) {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
+    FAISS_THROW_IF_NOT_MSG(n >= 0, "n must not be negative");
     codec.sdc.check_trained();
     codec.sdc.check_codes(n, codes_in);
     const size_t first_group = codes.n / kColumn;
@@ -186,9 +190,8 @@ void IndexSDCFastScan::update_norms(size_t first_group) {
             codes.read(begin, n, group.data());
             float least = get_norm(group.data());
             for (size_t j = 1; j < n; j++) {
-                const float norm = get_norm(group.data() + j * code_size);
-                // NaN stays, for then there is no bound
-                least = norm < least || std::isnan(norm) ? norm : least;
+                least = get_least_norm(
+                        least, get_norm(group.data() + j * code_size));
             }
             min_norms[g] = least;
         }

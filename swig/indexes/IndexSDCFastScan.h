@@ -61,6 +61,7 @@ struct IndexSDCFastScan : faiss::Index {
 
     void set_scale_bytes(size_t nbytes);
 
+    /// only while the index is empty, unless it is trained
     void train(idx_t n, const float* x) override;
 
     /// nothing changes when it throws, for a value that is not finite or too

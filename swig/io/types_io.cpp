@@ -240,7 +240,7 @@ constexpr idx_t kRowsAtOnce = 4096;
 } // namespace
 
 void write_IndexSDCFastScan(const IndexSDCFastScan* index, IOWriter* f) {
-    const idx_t ntotal = index->ntotal;
+    const idx_t ntotal = index->codes.n;
     FAISS_THROW_IF_NOT_MSG(
             index->is_trained || ntotal == 0,
             "files have no codes of an index that is not trained");

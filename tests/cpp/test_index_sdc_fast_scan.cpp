@@ -242,6 +242,14 @@ TEST(changes_at_all_sizes) {
     }
 }
 
+// Such an index comes from a file that somebody made.
+TEST(codes_of_an_untrained_index_are_refused) {
+    IndexSDC index({64}, METRIC_L2, 64, 5);
+    index.ntotal = 10;
+    index.codes.resize(10 * index.code_size);
+    CHECK_THROWS(IndexSDCFastScan{index});
+}
+
 // What stays in memory is little more than the codes.
 TEST(memory_of_codes) {
     IndexSDCFastScan index(256, 2);
@@ -255,6 +263,17 @@ TEST(memory_of_codes) {
     }
     index.reset();
     CHECK_EQUAL(index.codes.get_num_bytes(), size_t(0));
+    // merging takes new memory now and then, not each time
+    size_t nbytes = 0, nmoves = 0;
+    for (idx_t i = 0; i < 500; i++) {
+        IndexSDCFastScan other(256, 2);
+        other.add_sa_codes(64, codes.data(), nullptr);
+        index.merge_from(other);
+        nmoves += index.codes.get_num_bytes() != nbytes;
+        nbytes = index.codes.get_num_bytes();
+    }
+    CHECK(nmoves < 250);
+    CHECK(nbytes <= 1.05 * double(index.ntotal * index.code_size));
 }
 
 TEST(distances_of_the_computer) {
@@ -303,6 +322,7 @@ TEST(arguments_that_are_refused) {
     CHECK_THROWS(index.reconstruct(100, out.data()));
     CHECK_THROWS(index.reconstruct(-1, out.data()));
     CHECK_THROWS(index.reconstruct_n(50, 51, out.data()));
+    CHECK_THROWS(index.add_sa_codes(-1, index.codes.get_group(0), nullptr));
     CHECK_THROWS(index.merge_from(index));
     IndexSDC rows(64, 2);
     CHECK_THROWS(index.merge_from(rows));

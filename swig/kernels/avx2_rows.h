@@ -8,6 +8,7 @@
 
 #include "kernels/avx2_code_dots.h"
 #include "kernels/avx2_levels.h"
+#include "kernels/bits.h"
 
 #include <cstring>
 #include <immintrin.h>
@@ -119,16 +120,6 @@ inline __m256i sum_two_planes(
                         popcount_u8x32(_mm256_andnot_si256(is_mixed, x1), 4)));
     }
     return _mm256_sad_epu8(sums, _mm256_setzero_si256());
-}
-
-/// the sum of V_q^2, and what sum_two_planes() has added, twice
-inline int32_t get_bias_of_two_planes(size_t width, const uint8_t* query) {
-    int32_t bias = static_cast<int32_t>((8 + 16) * width);
-    for (size_t i = 0; i < width; i++) {
-        const int is_mixed = query[i] ^ query[width + i];
-        bias += 8 * (8 - __builtin_popcount(is_mixed));
-    }
-    return bias;
 }
 
 /// @param width  a multiple of 32

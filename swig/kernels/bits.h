@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -28,6 +29,16 @@ inline T load_bits(const uint8_t* p, int bytes) {
         bits |= static_cast<T>(p[i]) << (8 * i);
     }
     return bits;
+}
+
+/// the sum of V_q^2, and what the sum_two_planes() of rows has added, twice
+inline int32_t get_bias_of_two_planes(size_t width, const uint8_t* query) {
+    int32_t bias = static_cast<int32_t>((8 + 16) * width);
+    for (size_t i = 0; i < width; i++) {
+        const int is_mixed = query[i] ^ query[width + i];
+        bias += 8 * (8 - __builtin_popcount(is_mixed));
+    }
+    return bias;
 }
 
 } // namespace

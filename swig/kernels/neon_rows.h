@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "kernels/bits.h"
 #include "kernels/neon_levels.h"
 
 #include <arm_neon.h>
@@ -64,16 +65,6 @@ inline uint8x16_t sum_two_planes(
             vcntq_u8(vbicq_u8(x0, is_mixed)), vcntq_u8(vbicq_u8(x1, is_mixed)));
     return vaddq_u8(
             vaddq_u8(n1, vshlq_n_u8(vcntq_u8(x0), 1)), vshlq_n_u8(sum, 2));
-}
-
-/// the sum of V_q^2, and what sum_two_planes() has added, twice
-inline int32_t get_bias_of_two_planes(size_t width, const uint8_t* query) {
-    int32_t bias = static_cast<int32_t>((8 + 16) * width);
-    for (size_t i = 0; i < width; i++) {
-        const int is_mixed = query[i] ^ query[width + i];
-        bias += 8 * (8 - __builtin_popcount(is_mixed));
-    }
-    return bias;
 }
 
 /// @param width  a multiple of 16

@@ -220,7 +220,10 @@ class TestRefused:
                 "learning_rate 0.001 there, 0.002 here; seed 0 there, 1 here",
             ),
             ({"m": [24, 16, 16]}, r"m \[24, 16, 8\] there, \[24, 16, 16\] here"),
-            ({"precision": "bfloat16"}, "precision 'float32' there, 'bfloat16' here"),
+            (
+                {"precision": "bfloat16"},
+                "precision 'float(32|16)' there, 'bfloat16' here",
+            ),
             ({"document_nbits": 3}, "document_nbits 2 there, 3 here"),
             ({"matryoshka_dims": (8,)}, r"matryoshka_dims \[\] there, \[8\] here"),
         ],

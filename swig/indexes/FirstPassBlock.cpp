@@ -15,26 +15,58 @@ size_t get_num_words(int width) {
 /// the sum of the weights 8, 4, 2, 1 of a query's planes
 constexpr int kQueryWeights = (1 << PlaneQueries::nbits) - 1;
 
-/** The cells of a query's levels on a grid of 4 bits.
- * @param levels  size d
- * @param cells   output, size d, 0 .. 15
- * @return        the step of the odd integers 2 * cell - 15, in levels
+/** A grid of odd multiples of half its step, for the levels of a query.
  */
-double quantize_levels(const int8_t* levels, int d, uint8_t* cells) {
+struct CellGrid {
+    static constexpr int half = 1 << (PlaneQueries::nbits - 1);
+    double cell_width;
+
+    /// of a level, 0 .. 15; those past the ends belong to the outermost cells
+    int get_cell(int level) const {
+        const double cell = std::floor(level / cell_width);
+        return half + int(std::min(std::max(cell, -1.0 * half), half - 1.0));
+    }
+
+    double get_squared_error(const int8_t* levels, int d) const {
+        double sum = 0;
+        for (int i = 0; i < d; i++) {
+            const double centre =
+                    (get_cell(levels[i]) - half + 0.5) * cell_width;
+            sum += (levels[i] - centre) * (levels[i] - centre);
+        }
+        return sum;
+    }
+};
+
+/** The grid of least squared error: the one for Gaussian values, or a wider one
+ * where a few dimensions have most of a query.
+ * @param levels  size d
+ */
+CellGrid choose_grid(const int8_t* levels, int d) {
     // half the width of the grid in standard deviations (Max, 1960)
     constexpr double half_width = 2.681;
-    constexpr int half = 1 << (PlaneQueries::nbits - 1);
+    constexpr double factor = 1.5;
     int64_t sum = 0;
+    double largest = 0;
     for (int i = 0; i < d; i++) {
         sum += levels[i] * levels[i];
+        largest = std::max(largest, std::abs(double(levels[i])));
     }
-    const double cell_width = half_width * std::sqrt(double(sum) / d) / half;
-    for (int i = 0; i < d; i++) {
-        const double cell = sum > 0 ? std::floor(levels[i] / cell_width) : 0.0;
-        cells[i] = static_cast<uint8_t>(
-                half + std::min(std::max(cell, -1.0 * half), half - 1.0));
+    if (sum == 0) {
+        return {1};
     }
-    return cell_width / 2;
+    CellGrid grid = {half_width * std::sqrt(double(sum) / d) / CellGrid::half};
+    CellGrid best = grid;
+    double least = grid.get_squared_error(levels, d);
+    while (grid.cell_width * CellGrid::half < largest) {
+        grid.cell_width *= factor;
+        const double error = grid.get_squared_error(levels, d);
+        if (error < least) {
+            least = error;
+            best = grid;
+        }
+    }
+    return best;
 }
 
 } // namespace
@@ -48,11 +80,14 @@ PlaneQueries::PlaneQueries(
         const size_t nwords = get_num_words(documents.plane_widths[t]);
         words[t].resize(step.size() * nbits * nwords);
     }
-    std::vector<uint8_t> cells(d);
+    std::vector<int> cells(d);
     for (size_t q = 0; q < step.size(); q++) {
         const int8_t* levels = queries.levels.data() + q * d;
-        step[q] = static_cast<float>(
-                queries.step[q] * quantize_levels(levels, d, cells.data()));
+        const CellGrid grid = choose_grid(levels, d);
+        for (int i = 0; i < d; i++) {
+            cells[i] = grid.get_cell(levels[i]);
+        }
+        step[q] = static_cast<float>(queries.step[q] * grid.cell_width / 2);
         for (int t = 0; t < documents.nplanes(); t++) {
             const int width = documents.plane_widths[t];
             const size_t nwords = get_num_words(width);

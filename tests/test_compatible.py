@@ -125,7 +125,7 @@ class TestResult:
         old_recall = recall((before - 3) // 7, truth)
         if kind == "budget":
             # old codes suit the centroids better, so the first new ones may cost some
-            assert recalls[1] > recalls[0] - 0.05
+            assert recalls[1] > recalls[0] - 0.03
             recalls.pop(1)
         assert (np.diff(recalls) > 0).all()
         assert recalls[0] >= old_recall

@@ -21,7 +21,7 @@ AVX512 += ["-Wno-uninitialized"]
 # other machines it is empty
 MACHINE_KERNEL_FLAGS = {
     "x86_64": {
-        "avx2.cpp": ["-mavx2"],
+        "avx2.cpp": ["-mavx2", "-mfma"],
         "avx2_vnni.cpp": ["-mavx2", "-mavxvnni"],
         "avx512.cpp": AVX512,
         "avx512_gfni.cpp": [

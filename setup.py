@@ -3,7 +3,7 @@
 One extension module is compiled for each supported FAISS version, as a
 version's classes have their own layout in memory; the right one is chosen at
 import. All of them link to `libfaiss.so` by name only: importing `faiss` loads
-it first, with its own OpenMP runtime and BLAS.
+it first, with its own OpenMP runtime.
 
 Environment variables:
     FAISS_INCLUDE_DIR  a folder with official FAISS headers (faiss/Index.h ...),

@@ -75,6 +75,43 @@ def test_apply_equals_recurrence(widths, hidden, normalize, rng):
     np.testing.assert_allclose(transform.reverse_transform(out), back, atol=2e-5)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("hidden", [0, 13])
+def test_a_vector_has_the_same_bits_among_any_others(hidden, normalize, nthreads, rng):
+    transform, _, _ = random_network(rng, 43, [40, 40, 24], hidden, normalize)
+    f = rng.standard_normal((1017, 43)).astype(np.float32)
+    out, codes = transform.apply(f), transform.encode(f)
+    back = transform.reverse_transform(out)
+    for n in (1, 2, 3, 5, 17, 1000):
+        for first in (0, 1, 17):
+            rows = slice(first, first + n)
+            np.testing.assert_array_equal(transform.apply(f[rows]), out[rows])
+            np.testing.assert_array_equal(transform.encode(f[rows]), codes[rows])
+            np.testing.assert_array_equal(
+                transform.reverse_transform(out[rows]), back[rows]
+            )
+    faiss.omp_set_num_threads(1)
+    np.testing.assert_array_equal(transform.apply(f), out)
+    np.testing.assert_array_equal(transform.encode(f), codes)
+
+
+def test_all_instruction_sets_give_the_same_bits(rng):
+    transform, _, _ = random_network(rng, 43, [40, 40, 24], 13, True)
+    f = rng.standard_normal((70, 43)).astype(np.float32)
+    out = transform.apply(f)
+    back = transform.reverse_transform(out)
+    before = faiss.SIMDConfig.get_level()
+    try:
+        for name in ("NONE", "AVX2", "AVX512", "ARM_NEON"):
+            level = getattr(faiss, f"SIMDLevel_{name}")
+            if faiss.SIMDConfig.is_simd_level_available(level):
+                faiss.SIMDConfig.set_level(level)
+                np.testing.assert_array_equal(transform.apply(f), out)
+                np.testing.assert_array_equal(transform.reverse_transform(out), back)
+    finally:
+        faiss.SIMDConfig.set_level(before)
+
+
 def test_sign_of_zero_is_positive():
     transform = faiss_bebr.BinarizerTransform(16, [8, 8])
     transform.is_trained = True  # all blocks are zero

@@ -7,6 +7,7 @@
 #include "kernels/avx2_dots.h"
 #include "kernels/avx2_level_sums.h"
 #include "kernels/avx2_levels.h"
+#include "kernels/avx2_products.h"
 #include "kernels/avx2_rows.h"
 
 #include <immintrin.h>
@@ -284,6 +285,7 @@ const SDCKernels avx2_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
+        multiply<ProductTiles>,
         hamming,
         collect_float,
         collect_int};

@@ -163,6 +163,7 @@ size_t collect_int(
 #include "kernels/avx512_dots.h"
 #include "kernels/avx512_hamming.h"
 #include "kernels/avx512_level_sums.h"
+#include "kernels/avx512_products.h"
 #include "kernels/avx512_rows.h"
 
 namespace faiss_bebr {
@@ -178,6 +179,7 @@ const SDCKernels avx512_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
+        multiply<ProductTiles>,
         hamming,
         collect_float,
         collect_int};

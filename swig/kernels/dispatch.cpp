@@ -14,6 +14,11 @@ using faiss::SIMDLevel;
 
 namespace {
 
+/// what avx2.cpp is compiled for
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
 bool has_avx512() {
     return __builtin_cpu_supports("avx512f") &&
             __builtin_cpu_supports("avx512bw") &&
@@ -83,7 +88,7 @@ const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
     static const SDCKernels best_avx2 = make_best_avx2();
     static const SDCKernels best_avx512 = make_best_avx512();
     static const bool cpu_has_avx512 = has_avx512();
-    static const bool cpu_has_avx2 = __builtin_cpu_supports("avx2");
+    static const bool cpu_has_avx2 = has_avx2();
 
     if (level == SIMDLevel::NONE || !cpu_has_avx2) {
         return plain_kernels;

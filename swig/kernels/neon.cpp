@@ -7,6 +7,7 @@
 #include "kernels/neon_collect.h"
 #include "kernels/neon_hamming.h"
 #include "kernels/neon_levels.h"
+#include "kernels/neon_products.h"
 #include "kernels/neon_rows.h"
 
 #include <cstring>
@@ -242,6 +243,7 @@ const SDCKernels neon_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
+        multiply<ProductTiles>,
         hamming,
         collect_float,
         collect_int};

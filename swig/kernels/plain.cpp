@@ -1,5 +1,6 @@
 #include "kernels/levels.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace faiss_bebr {
@@ -214,6 +215,34 @@ void hamming(
     }
 }
 
+void products(
+        size_t n,
+        size_t d_in,
+        size_t d_out,
+        const float* x,
+        const float* weight,
+        const float* start,
+        size_t start_stride,
+        float* y) {
+    for (size_t i = 0; i < n; i++) {
+        for (size_t o = 0; o < d_out; o++) {
+            float lanes[16] = {0};
+            for (size_t k = 0; k < (d_in + 15) / 16 * 16; k++) {
+                const float a = k < d_in ? x[i * d_in + k] : 0.0f;
+                const float b = k < d_in ? weight[o * d_in + k] : 0.0f;
+                lanes[k % 16] = std::fma(a, b, lanes[k % 16]);
+            }
+            for (size_t half = 8; half >= 4; half /= 2) {
+                for (size_t j = 0; j < half; j++) {
+                    lanes[j] += lanes[j + half];
+                }
+            }
+            y[i * d_out + o] = start[i * start_stride + o] +
+                    ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
+        }
+    }
+}
+
 size_t collect_float(
         const FloatKey& key,
         const int32_t* dots,
@@ -269,6 +298,7 @@ const SDCKernels plain_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
+        products,
         hamming,
         collect_float,
         collect_int};

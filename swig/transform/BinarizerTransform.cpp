@@ -2,65 +2,50 @@
 
 #include "codes/SDCQuantizer.h"
 #include "codes/check_arguments.h"
+#include "codes/lane_sums.h"
+#include "indexes/parallel_for.h"
+#include "indexes/scan_threads.h"
+#include "kernels/SDCKernels.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/FaissAssert.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-
-// the BLAS that libfaiss is linked to
-extern "C" int sgemm_(
-        const char* transa,
-        const char* transb,
-        const int* m,
-        const int* n,
-        const int* k,
-        const float* alpha,
-        const float* a,
-        const int* lda,
-        const float* b,
-        const int* ldb,
-        const float* beta,
-        float* c,
-        const int* ldc);
 
 namespace faiss_bebr {
 
 namespace {
 
-/// rows encoded at once: enough for sgemm, few enough for the cache
-constexpr idx_t kBatch = 1024;
+/// rows encoded at once: matrices are read from memory once for so many, and
+/// what there is of each row stays in the second-level cache
+constexpr idx_t kBatch = 64;
 
-/// y += x * weight^T for row-major matrices
-void add_product(
-        int n,
-        int d_in,
-        int d_out,
-        const float* x,
-        const float* weight,
-        float* y) {
-    const float one = 1;
-    sgemm_("Transposed",
-           "Not transposed",
-           &d_out,
-           &n,
-           &d_in,
-           &one,
-           weight,
-           &d_in,
-           x,
-           &d_in,
-           &one,
-           y,
-           &d_out);
+/// rows of a batch, so that all threads have some
+idx_t get_batch(idx_t n) {
+    const idx_t nthreads = omp_get_max_threads();
+    return std::clamp((n + nthreads - 1) / nthreads, idx_t(1), kBatch);
 }
 
-void fill_rows(idx_t n, const std::vector<float>& row, float* y) {
-    for (idx_t i = 0; i < n; i++) {
-        std::memcpy(y + i * row.size(), row.data(), row.size() * sizeof(float));
-    }
+/** body(first, number) for batches of n rows. Threads take turns, which the
+ * user's interrupt stops.
+ */
+template <class Body>
+void for_batches(idx_t n, const Body& body) {
+    const auto check_interrupt = [] {
+        if (is_calling_thread()) {
+            faiss::InterruptCallback::check();
+        }
+    };
+    check_interrupt();
+    const idx_t batch = get_batch(n);
+    parallel_for((n + batch - 1) / batch, 2, [&](idx_t i) {
+        if (i > 0) {
+            check_interrupt();
+        }
+        body(i * batch, std::min(batch, n - i * batch));
+    });
 }
 
 /// the floor under a norm that torch.nn.functional.normalize has
@@ -69,11 +54,8 @@ constexpr float kMinNorm = 1e-12f;
 void normalize_rows(idx_t n, int d, float* x) {
     for (idx_t i = 0; i < n; i++) {
         float* row = x + i * d;
-        float norm = 0;
-        for (int j = 0; j < d; j++) {
-            norm += row[j] * row[j];
-        }
-        norm = std::max(std::sqrt(norm), kMinNorm);
+        const float norm =
+                std::max(std::sqrt(get_product(d, row, row)), kMinNorm);
         for (int j = 0; j < d; j++) {
             row[j] /= norm;
         }
@@ -122,17 +104,26 @@ BinarizerBlock make_block(
 
 void BinarizerBlock::apply(idx_t n, const float* x, float* y, float* buffer)
         const {
-    fill_rows(n, skip_bias, y);
-    add_product(n, d_in, d_out, x, skip_weight.data(), y);
+    const SDCKernels& kernels = get_kernels();
+    kernels.products(
+            n, d_in, d_out, x, skip_weight.data(), skip_bias.data(), 0, y);
     if (hidden == 0) {
         return;
     }
-    fill_rows(n, hidden_bias, buffer);
-    add_product(n, d_in, hidden, x, hidden_weight.data(), buffer);
+    kernels.products(
+            n,
+            d_in,
+            hidden,
+            x,
+            hidden_weight.data(),
+            hidden_bias.data(),
+            0,
+            buffer);
     for (idx_t i = 0; i < n * hidden; i++) {
         buffer[i] = std::max(buffer[i], 0.0f);
     }
-    add_product(n, hidden, d_out, buffer, output_weight.data(), y);
+    kernels.products(
+            n, hidden, d_out, buffer, output_weight.data(), y, d_out, y);
 }
 
 bool BinarizerBlock::operator==(const BinarizerBlock& other) const {
@@ -263,46 +254,42 @@ void BinarizerTransform::train(idx_t n, const float* x) {
     is_trained = true;
 }
 
+void BinarizerTransform::apply_batch(idx_t n, const float* f, float* b) const {
+    std::vector<float> residual(n * d_in);
+    std::vector<float> output(n * d_out);
+    std::vector<float> hidden(
+            n * std::max(max_hidden(binarization), max_hidden(reconstruction)));
+    std::fill(b, b + n * d_out, 0.0f);
+    for (int t = 0; t < layout.nplanes(); t++) {
+        const float* input = f;
+        if (t > 0) {
+            reconstruction[t - 1].apply(n, b, residual.data(), hidden.data());
+            if (normalize) {
+                normalize_rows(n, d_in, residual.data());
+            }
+            for (idx_t i = 0; i < n * d_in; i++) {
+                residual[i] = f[i] - residual[i];
+            }
+            input = residual.data();
+        }
+        binarization[t].apply(n, input, output.data(), hidden.data());
+        const int width = layout.plane_widths[t];
+        const float step = std::ldexp(1.0f, -t);
+        for (idx_t i = 0; i < n; i++) {
+            for (int j = 0; j < width; j++) {
+                b[i * d_out + j] += output[i * width + j] >= 0 ? step : -step;
+            }
+        }
+    }
+}
+
 void BinarizerTransform::apply_noalloc(idx_t n, const float* x, float* xt)
         const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    const idx_t batch = std::min(n, kBatch);
-    std::vector<float> residual(batch * d_in);
-    std::vector<float> output(batch * d_out);
-    std::vector<float> hidden(
-            batch *
-            std::max(max_hidden(binarization), max_hidden(reconstruction)));
-    for (idx_t i0 = 0; i0 < n; i0 += batch) {
-        const idx_t ni = std::min(batch, n - i0);
-        const float* f = x + i0 * d_in;
-        float* b = xt + i0 * d_out;
-        faiss::InterruptCallback::check();
-        std::fill(b, b + ni * d_out, 0.0f);
-        for (int t = 0; t < layout.nplanes(); t++) {
-            const float* input = f;
-            if (t > 0) {
-                reconstruction[t - 1].apply(
-                        ni, b, residual.data(), hidden.data());
-                if (normalize) {
-                    normalize_rows(ni, d_in, residual.data());
-                }
-                for (idx_t i = 0; i < ni * d_in; i++) {
-                    residual[i] = f[i] - residual[i];
-                }
-                input = residual.data();
-            }
-            binarization[t].apply(ni, input, output.data(), hidden.data());
-            const int width = layout.plane_widths[t];
-            const float step = std::ldexp(1.0f, -t);
-            for (idx_t i = 0; i < ni; i++) {
-                for (int j = 0; j < width; j++) {
-                    b[i * d_out + j] +=
-                            output[i * width + j] >= 0 ? step : -step;
-                }
-            }
-        }
-    }
+    for_batches(n, [&](idx_t i, idx_t ni) {
+        apply_batch(ni, x + i * d_in, xt + i * d_out);
+    });
 }
 
 void BinarizerTransform::reverse_transform(idx_t n, const float* xt, float* x)
@@ -310,16 +297,14 @@ void BinarizerTransform::reverse_transform(idx_t n, const float* xt, float* x)
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_out, xt);
     const BinarizerBlock& block = reconstruction.back();
-    const idx_t batch = std::min(n, kBatch);
-    std::vector<float> hidden(batch * block.hidden);
-    for (idx_t i0 = 0; i0 < n; i0 += batch) {
-        const idx_t ni = std::min(batch, n - i0);
-        float* out = x + i0 * d_in;
-        block.apply(ni, xt + i0 * d_out, out, hidden.data());
+    for_batches(n, [&](idx_t i, idx_t ni) {
+        std::vector<float> hidden(ni * block.hidden);
+        float* out = x + i * d_in;
+        block.apply(ni, xt + i * d_out, out, hidden.data());
         if (normalize) {
             normalize_rows(ni, d_in, out);
         }
-    }
+    });
 }
 
 void BinarizerTransform::check_identical(
@@ -340,18 +325,17 @@ void BinarizerTransform::check_identical(
 }
 
 void BinarizerTransform::encode(idx_t n, const float* x, uint8_t* codes) const {
+    FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    const idx_t batch = std::min(n, kBatch);
-    std::vector<float> b(batch * d_out);
-    std::vector<uint8_t> levels(d_out);
-    for (idx_t i0 = 0; i0 < n; i0 += batch) {
-        const idx_t ni = std::min(batch, n - i0);
-        apply_noalloc(ni, x + i0 * d_in, b.data());
-        for (idx_t i = 0; i < ni; i++) {
-            layout.quantize(b.data() + i * d_out, levels.data());
-            layout.pack(levels.data(), codes + (i0 + i) * layout.code_size());
+    for_batches(n, [&](idx_t i, idx_t ni) {
+        std::vector<float> b(ni * d_out);
+        std::vector<uint8_t> levels(d_out);
+        apply_batch(ni, x + i * d_in, b.data());
+        for (idx_t j = 0; j < ni; j++) {
+            layout.quantize(b.data() + j * d_out, levels.data());
+            layout.pack(levels.data(), codes + (i + j) * layout.code_size());
         }
-    }
+    });
 }
 
 } // namespace faiss_bebr

@@ -137,6 +137,10 @@ struct BinarizerTransform : faiss::VectorTransform {
     void set_query_map(
             const std::vector<float>& weight,
             const std::vector<float>& offset);
+
+   private:
+    /// apply_noalloc() of few vectors, by one thread
+    void apply_batch(idx_t n, const float* f, float* b) const;
 };
 
 } // namespace faiss_bebr

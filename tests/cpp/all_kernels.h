@@ -18,7 +18,7 @@ using namespace faiss_bebr;
 inline std::vector<SDCKernels> get_all_kernels() {
     std::vector<SDCKernels> all = {plain_kernels};
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         all.push_back(avx2_kernels);
         if (__builtin_cpu_supports("avxvnni")) {
             all.push_back(avx2_kernels);

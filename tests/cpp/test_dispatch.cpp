@@ -35,7 +35,7 @@ static bool has_avx512() {
 
 // A level below the detected one has only what it promises.
 TEST(vnni_only_at_the_detected_level) {
-    if (!__builtin_cpu_supports("avx2")) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
         return;
     }
     CHECK(name_at(SIMDLevel::AVX2, SIMDLevel::AVX512) == "AVX2");

@@ -1,4 +1,4 @@
-"""What the machine can do, and the part of it that a search reaches.
+"""What the machine can do, and the part of it that a search and encoding reach.
 
 A search of one query reads every code once, so it takes at least their bytes at
 the speed of memory. Integer products of 8 bits are four to a 32-bit lane, so a
@@ -9,7 +9,7 @@ the BLAS of numpy is taken to reach.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import faiss
@@ -59,6 +59,62 @@ def random_index(n: int, m: int, nbits: int) -> faiss_bebr.IndexSDC:
     return index
 
 
+def random_network(
+    d_in: int, widths: Sequence[int]
+) -> tuple[faiss_bebr.BinarizerTransform, list[np.ndarray]]:
+    """A network of linear blocks, and the matrices that it multiplies with."""
+    transform = faiss_bebr.BinarizerTransform(d_in, widths)
+    rng = np.random.default_rng(0)
+    matrices = []
+    for set_block, d_out in (
+        (transform.set_binarization_block, widths),
+        (transform.set_reconstruction_block, [d_in] * len(widths)),
+    ):
+        inputs = d_in if d_out is widths else widths[0]
+        for t, outputs in enumerate(d_out):
+            weight = rng.standard_normal((outputs, inputs), dtype=np.float32)
+            hidden = (np.empty((0, inputs)), np.empty(0), np.empty((outputs, 0)))
+            set_block(t, weight, np.zeros(outputs), *hidden)
+            matrices.append(weight)
+    transform.is_trained = True
+    # the last reconstruction is for decoding
+    return transform, matrices[:-1]
+
+
+def report_encoding(*, d_in: int = 384, rounds: int) -> list[str]:
+    """Lines of text: a network, and numpy's bare products with its matrices."""
+    widths = [256] * 6
+    transform, matrices = random_network(d_in, widths)
+    rng = np.random.default_rng(1)
+    lines = []
+    for n in (1, 1000):
+        inputs = {
+            d: rng.standard_normal((n, d), dtype=np.float32) for d in (d_in, widths[0])
+        }
+        repeats = max(1, 100 // n)
+
+        def encode(inputs=inputs, repeats=repeats) -> None:
+            for _ in range(repeats):
+                transform.apply(inputs[d_in])
+
+        def multiply(inputs=inputs, repeats=repeats) -> None:
+            for _ in range(repeats):
+                for matrix in matrices:
+                    inputs[matrix.shape[1]] @ matrix.T
+
+        # in turn, as the machine may have other work for a while
+        seconds = [
+            (_least_seconds(encode, 1), _least_seconds(multiply, 1))
+            for _ in range(rounds)
+        ]
+        ours, theirs = np.min(seconds, axis=0) / repeats / n * 1e6
+        lines.append(
+            f"BEBR256x6 of {n} vectors of {d_in}: {ours:.1f} us each; "
+            f"numpy's products with its matrices {theirs:.1f} us"
+        )
+    return lines
+
+
 def report(threads: int, *, n: int, rounds: int) -> list[str]:
     """Lines of text: the machine, one query over n codes, and a batch."""
     faiss.omp_set_num_threads(threads)
@@ -68,6 +124,7 @@ def report(threads: int, *, n: int, rounds: int) -> list[str]:
         f"{threads} thread(s): read {bandwidth / 1e9:.1f} GB/s; "
         f"{products / 1e9:.0f} G integer multiply-adds/s by numpy's threads"
     ]
+    lines += report_encoding(rounds=rounds)
     rows = random_index(n, 256, 2)
     queries = np.random.default_rng(1).standard_normal((256, 256), dtype=np.float32)
     for index in (rows, faiss_bebr.IndexSDCFastScan(rows)):

@@ -86,8 +86,10 @@ def test_roofline_counts_what_is_read(monkeypatch):
     monkeypatch.setattr(roofline, "read_bandwidth", lambda threads: 1e9)
     monkeypatch.setattr(roofline, "float_multiply_adds", lambda: 1e9)
     lines = roofline.report(1, n=2000, rounds=1)
-    assert len(lines) == 6
-    for line, name in zip(lines[1:3], ("IndexSDC", "IndexSDCFastScan"), strict=True):
+    assert len(lines) == 8
+    for line, n in zip(lines[1:3], (1, 1000), strict=True):
+        assert line.startswith(f"BEBR256x6 of {n} vectors of 384: ")
+    for line, name in zip(lines[3:5], ("IndexSDC", "IndexSDCFastScan"), strict=True):
         assert line.startswith(f"{name}, one query, 2000 codes of 66 bytes: ")
 
 

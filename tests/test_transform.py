@@ -38,9 +38,11 @@ def apply_block(block: Arrays, x: np.ndarray) -> np.ndarray:
     return x @ skip.T + bias + np.maximum(x @ hidden.T + hidden_bias, 0) @ output.T
 
 
-def recurrence(f, widths, W, R, normalize) -> tuple[np.ndarray, np.ndarray]:
+def recurrence(
+    f, widths, W, R, normalize, dims: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """b_u in float64, and the least distance of a pre-sign value
-    of each vector from 0."""
+    of each vector from 0, in the first `dims` dimensions if given."""
     f = f.astype(np.float64)
     b = np.zeros((len(f), widths[0]))
     margin = np.full(len(f), np.inf)
@@ -53,7 +55,7 @@ def recurrence(f, widths, W, R, normalize) -> tuple[np.ndarray, np.ndarray]:
             residual = f - f_t
         before_sign = apply_block(W[t], residual)
         b[:, :width] += np.where(before_sign >= 0, 1, -1) * 2.0**-t
-        margin = np.minimum(margin, np.abs(before_sign).min(axis=1))
+        margin = np.minimum(margin, np.abs(before_sign[:, :dims]).min(axis=1))
     return b, margin
 
 

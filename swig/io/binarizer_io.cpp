@@ -23,8 +23,8 @@ void write_block(IOWriter& f, const BinarizerBlock& block) {
     write_array(f, block.output_weight);
 }
 
-void read_block(IOReader& f, BinarizerBlock& block) {
-    const uint64_t d_in = block.d_in, d_out = block.d_out;
+BinarizerBlock read_block(IOReader& f, uint64_t d_in, uint64_t d_out) {
+    BinarizerBlock block(static_cast<int>(d_in), static_cast<int>(d_out));
     block.hidden = read_number_in<int32_t>(
             f,
             "the number of hidden units",
@@ -35,6 +35,7 @@ void read_block(IOReader& f, BinarizerBlock& block) {
     block.hidden_weight = read_array<float>(f, block.hidden * d_in);
     block.hidden_bias = read_array<float>(f, block.hidden);
     block.output_weight = read_array<float>(f, d_out * block.hidden);
+    return block;
 }
 
 void write_document_code(IOWriter& f, const BinarizerTransform& transform) {
@@ -76,7 +77,7 @@ void write_BinarizerTransform(
     write_array(*f, transform->query_weight);
     write_array(*f, transform->query_offset);
     for (const auto* blocks :
-         {&transform->binarization, &transform->reconstruction}) {
+         {&transform->get_binarization(), &transform->get_reconstruction()}) {
         for (const BinarizerBlock& block : *blocks) {
             write_block(*f, block);
         }
@@ -101,12 +102,14 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     const std::vector<float> weight = read_array<float>(*f, layout.dim());
     const std::vector<float> offset = read_array<float>(*f, layout.dim());
     transform->set_query_map(weight, offset);
-    for (auto* blocks :
-         {&transform->binarization, &transform->reconstruction}) {
-        for (BinarizerBlock& block : *blocks) {
-            read_block(*f, block);
-        }
+    std::vector<BinarizerBlock> binarization, reconstruction;
+    for (int width : layout.plane_widths) {
+        binarization.push_back(read_block(*f, d_in, width));
     }
+    for (int t = 0; t < layout.nplanes(); t++) {
+        reconstruction.push_back(read_block(*f, layout.dim(), d_in));
+    }
+    transform->set_blocks(std::move(binarization), std::move(reconstruction));
     return transform.release();
 }
 

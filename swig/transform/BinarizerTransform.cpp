@@ -5,7 +5,7 @@
 #include "codes/lane_sums.h"
 #include "indexes/parallel_for.h"
 #include "indexes/scan_threads.h"
-#include "kernels/SDCKernels.h"
+#include "transform/uniform_quantizer.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/FaissAssert.h>
@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace faiss_bebr {
 
@@ -75,65 +76,7 @@ void check_plane(const PlaneLayout& layout, int t) {
             t >= 0 && t < layout.nplanes(), "there is no block %d", t);
 }
 
-/// hidden = 0: a linear block, which the last three arrays are not read for
-BinarizerBlock make_block(
-        int d_in,
-        int d_out,
-        int hidden,
-        const float* skip_weight,
-        const float* skip_bias,
-        const float* hidden_weight,
-        const float* hidden_bias,
-        const float* output_weight) {
-    const auto copy = [](const float* x, size_t n) {
-        return n ? std::vector<float>(x, x + n) : std::vector<float>();
-    };
-    BinarizerBlock block;
-    block.d_in = d_in;
-    block.d_out = d_out;
-    block.hidden = hidden;
-    block.skip_weight = copy(skip_weight, size_t(d_out) * d_in);
-    block.skip_bias = copy(skip_bias, d_out);
-    block.hidden_weight = copy(hidden_weight, size_t(hidden) * d_in);
-    block.hidden_bias = copy(hidden_bias, hidden);
-    block.output_weight = copy(output_weight, size_t(d_out) * hidden);
-    return block;
-}
-
 } // namespace
-
-void BinarizerBlock::apply(idx_t n, const float* x, float* y, float* buffer)
-        const {
-    const SDCKernels& kernels = get_kernels();
-    kernels.products(
-            n, d_in, d_out, x, skip_weight.data(), skip_bias.data(), 0, y);
-    if (hidden == 0) {
-        return;
-    }
-    kernels.products(
-            n,
-            d_in,
-            hidden,
-            x,
-            hidden_weight.data(),
-            hidden_bias.data(),
-            0,
-            buffer);
-    for (idx_t i = 0; i < n * hidden; i++) {
-        buffer[i] = std::max(buffer[i], 0.0f);
-    }
-    kernels.products(
-            n, hidden, d_out, buffer, output_weight.data(), y, d_out, y);
-}
-
-bool BinarizerBlock::operator==(const BinarizerBlock& other) const {
-    return d_in == other.d_in && d_out == other.d_out &&
-            hidden == other.hidden && skip_weight == other.skip_weight &&
-            skip_bias == other.skip_bias &&
-            hidden_weight == other.hidden_weight &&
-            hidden_bias == other.hidden_bias &&
-            output_weight == other.output_weight;
-}
 
 std::function<void(BinarizerTransform&, idx_t, const float*)>
         BinarizerTransform::trainer;
@@ -151,7 +94,7 @@ BinarizerTransform::BinarizerTransform(
     const std::vector<float> zeros(size_t(d_in) * d_out);
     for (int width : plane_widths) {
         const auto linear = [&](int from, int to) {
-            return make_block(
+            return BinarizerBlock(
                     from,
                     to,
                     0,
@@ -168,6 +111,32 @@ BinarizerTransform::BinarizerTransform(
     query_offset.assign(d_out, 0.0f);
 }
 
+void BinarizerTransform::set_blocks(
+        std::vector<BinarizerBlock> binarization_in,
+        std::vector<BinarizerBlock> reconstruction_in) {
+    const auto check_shapes = [](const std::vector<BinarizerBlock>& blocks,
+                                 const std::vector<BinarizerBlock>& expected) {
+        const auto has_same_shape = [](const BinarizerBlock& a,
+                                       const BinarizerBlock& b) {
+            return a.d_in == b.d_in && a.d_out == b.d_out;
+        };
+        FAISS_THROW_IF_NOT_MSG(
+                std::equal(
+                        blocks.begin(),
+                        blocks.end(),
+                        expected.begin(),
+                        expected.end(),
+                        has_same_shape),
+                "blocks of other shapes than the transform's");
+    };
+    check_shapes(binarization_in, binarization);
+    check_shapes(reconstruction_in, reconstruction);
+    binarization = std::move(binarization_in);
+    reconstruction = std::move(reconstruction_in);
+    has_uniform_blocks =
+            is_uniform_quantizer(layout, binarization, reconstruction);
+}
+
 void BinarizerTransform::set_binarization_block(
         int t,
         int hidden,
@@ -177,7 +146,7 @@ void BinarizerTransform::set_binarization_block(
         const float* hidden_bias,
         const float* output_weight) {
     check_plane(layout, t);
-    binarization[t] = make_block(
+    binarization[t] = BinarizerBlock(
             d_in,
             layout.plane_widths[t],
             hidden,
@@ -186,6 +155,8 @@ void BinarizerTransform::set_binarization_block(
             hidden_weight,
             hidden_bias,
             output_weight);
+    has_uniform_blocks =
+            is_uniform_quantizer(layout, binarization, reconstruction);
 }
 
 void BinarizerTransform::set_reconstruction_block(
@@ -197,7 +168,7 @@ void BinarizerTransform::set_reconstruction_block(
         const float* hidden_bias,
         const float* output_weight) {
     check_plane(layout, t);
-    reconstruction[t] = make_block(
+    reconstruction[t] = BinarizerBlock(
             d_out,
             d_in,
             hidden,
@@ -206,6 +177,8 @@ void BinarizerTransform::set_reconstruction_block(
             hidden_weight,
             hidden_bias,
             output_weight);
+    has_uniform_blocks =
+            is_uniform_quantizer(layout, binarization, reconstruction);
 }
 
 void BinarizerTransform::set_query_map(
@@ -255,8 +228,13 @@ void BinarizerTransform::train(idx_t n, const float* x) {
 }
 
 void BinarizerTransform::apply_batch(idx_t n, const float* f, float* b) const {
-    std::vector<float> residual(n * d_in);
     std::vector<float> output(n * d_out);
+    if (quantizes_uniformly()) {
+        binarization[0].apply(n, f, output.data(), nullptr);
+        quantize_uniformly(layout, n, output.data(), b);
+        return;
+    }
+    std::vector<float> residual(n * d_in);
     std::vector<float> hidden(
             n * std::max(max_hidden(binarization), max_hidden(reconstruction)));
     std::fill(b, b + n * d_out, 0.0f);

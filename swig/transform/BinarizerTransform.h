@@ -1,6 +1,7 @@
 #pragma once
 
 #include "codes/PlaneLayout.h"
+#include "transform/BinarizerBlock.h"
 
 #include <faiss/VectorTransform.h>
 
@@ -11,32 +12,6 @@ namespace faiss_bebr {
 
 using faiss::idx_t;
 
-/** One block of the network, a residual MLP with its BatchNorm folded in:
- *
- *     y = skip_weight x + skip_bias
- *           + output_weight relu(hidden_weight x + hidden_bias)
- *
- * Without hidden units it is a linear map. Matrices are row-major.
- */
-struct BinarizerBlock {
-    int d_in = 0;
-    int d_out = 0;
-    int hidden = 0;
-    std::vector<float> skip_weight;   ///< d_out * d_in
-    std::vector<float> skip_bias;     ///< d_out
-    std::vector<float> hidden_weight; ///< hidden * d_in
-    std::vector<float> hidden_bias;   ///< hidden
-    std::vector<float> output_weight; ///< d_out * hidden
-
-    /** @param x       size n * d_in
-     *  @param y       output, size n * d_out
-     *  @param buffer  size n * hidden
-     */
-    void apply(idx_t n, const float* x, float* y, float* buffer) const;
-
-    bool operator==(const BinarizerBlock& other) const;
-};
-
 /** A trained recurrent binarizer (Binary Embedding-based Retrieval) as
  * a transform whose output is b_u, a sum of nbits binary vectors:
  *
@@ -46,12 +21,17 @@ struct BinarizerBlock {
  *
  * with sign(0) = +1 and values in (-2, 2). Plane t covers the first
  * layout.plane_widths[t] dimensions.
+ *
+ * Where the blocks say that W_{t+1}(f - f_t) is W_0(f) - b_t, as they do of a
+ * network trained for a budget of bytes, b_u is the uniform quantizer of
+ * W_0(f): the nearest of the values that it may have, of two the upper one. It
+ * is computed so, by one product and not two for each plane. Only where a value
+ * is next to the edge of a cell, as near as sums of floats are rounded, may it
+ * be in the other cell than the sums of the recurrence have it in.
  */
 struct BinarizerTransform : faiss::VectorTransform {
     PlaneLayout layout;
     bool normalize = false;
-    std::vector<BinarizerBlock> binarization;   ///< W_t, nbits blocks
-    std::vector<BinarizerBlock> reconstruction; ///< R_t, nbits blocks
 
     /** The plane widths that an index keeps of a document (empty: those of all
      * planes), and the centroids of its coarse first stage (0: there is none):
@@ -103,6 +83,19 @@ struct BinarizerTransform : faiss::VectorTransform {
      */
     void encode(idx_t n, const float* x, uint8_t* codes) const;
 
+    /// W_t and R_t, nbits blocks each
+    const std::vector<BinarizerBlock>& get_binarization() const {
+        return binarization;
+    }
+    const std::vector<BinarizerBlock>& get_reconstruction() const {
+        return reconstruction;
+    }
+
+    /// set all blocks, of the shapes that they have
+    void set_blocks(
+            std::vector<BinarizerBlock> binarization,
+            std::vector<BinarizerBlock> reconstruction);
+
     /** Set the block W_t or R_t; arrays as in BinarizerBlock, nullptr for
      * those of a block without hidden units.
      */
@@ -138,7 +131,16 @@ struct BinarizerTransform : faiss::VectorTransform {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
+    /// whether b_u is computed as the uniform quantizer of W_0(f)
+    bool quantizes_uniformly() const {
+        return !normalize && has_uniform_blocks;
+    }
+
    private:
+    std::vector<BinarizerBlock> binarization;
+    std::vector<BinarizerBlock> reconstruction;
+    bool has_uniform_blocks = false; ///< is_uniform_quantizer() of them
+
     /// apply_noalloc() of few vectors, by one thread
     void apply_batch(idx_t n, const float* f, float* b) const;
 };

@@ -110,7 +110,7 @@ static Vector reconstruct(
         const BinarizerTransform& transform,
         int t,
         const Vector& b) {
-    Vector f = apply_block(transform.reconstruction[t], b);
+    Vector f = apply_block(transform.get_reconstruction()[t], b);
     if (transform.normalize) {
         double norm = 0;
         for (double x : f) {
@@ -142,7 +142,7 @@ static Binarized binarize(const BinarizerTransform& transform, const float* x) {
                 residual[j] = f[j] - residual[j];
             }
         }
-        const Vector y = apply_block(transform.binarization[t], residual);
+        const Vector y = apply_block(transform.get_binarization()[t], residual);
         const size_t offset = out.code.size();
         out.code.resize(offset + widths[t] / 8);
         for (int i = 0; i < widths[t]; i++) {
@@ -313,12 +313,22 @@ TEST(check_identical_sees_every_difference) {
     check_change([](T& other) { other.is_trained = false; });
     check_change([](T& other) { other.query_weight[3] += 1; });
     check_change([](T& other) { other.query_offset[3] += 1; });
-    check_change([](T& other) { other.binarization[1].skip_bias[7] += 1; });
-    check_change([](T& other) { other.binarization[0].hidden_bias[2] += 1; });
-    check_change([](T& other) { other.reconstruction[1].skip_weight[9] += 1; });
-    check_change([](T& other) {
-        other.reconstruction[1].output_weight.back() += 1;
-    });
+    const auto check_change_of_blocks = [&](auto change) {
+        check_change([&](T& other) {
+            auto binarization = other.get_binarization();
+            auto reconstruction = other.get_reconstruction();
+            change(binarization, reconstruction);
+            other.set_blocks(binarization, reconstruction);
+        });
+    };
+    using Blocks = std::vector<BinarizerBlock>;
+    check_change_of_blocks([](Blocks& b, Blocks&) { b[1].skip_bias[7] += 1; });
+    check_change_of_blocks(
+            [](Blocks& b, Blocks&) { b[0].hidden_bias[2] += 1; });
+    check_change_of_blocks(
+            [](Blocks&, Blocks& r) { r[1].skip_weight[9] += 1; });
+    check_change_of_blocks(
+            [](Blocks&, Blocks& r) { r[1].output_weight.back() += 1; });
 }
 
 TEST(untrained_and_bad_input_is_refused) {
@@ -357,6 +367,11 @@ TEST(impossible_shapes_are_refused) {
     const std::vector<float> short_map(15);
     CHECK_THROWS(transform.set_query_map(short_map, zeros));
     CHECK_THROWS(transform.set_query_map(zeros, short_map));
+    auto blocks = transform.get_binarization();
+    auto other = transform.get_reconstruction();
+    CHECK_THROWS(transform.set_blocks(other, blocks));
+    other.pop_back();
+    CHECK_THROWS(transform.set_blocks(blocks, other));
     transform.check_identical(before);
 }
 

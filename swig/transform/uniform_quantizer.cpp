@@ -1,0 +1,177 @@
+#include "transform/uniform_quantizer.h"
+
+#include "kernels/SDCKernels.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace faiss_bebr {
+
+using faiss::idx_t;
+
+namespace {
+
+// Blocks are rounded to float, whose products are further from the identity the
+// more dimensions there are: 4e-7 was seen with 384. A step of eight planes is
+// 0.016.
+constexpr float kMaxWeightError = 4e-6f;
+constexpr float kMaxBiasError = 1e-5f;
+
+/// rows of the product that are looked at together
+constexpr int kBatch = 64;
+
+bool have_same_weights(
+        const std::vector<BinarizerBlock>& binarization,
+        const std::vector<BinarizerBlock>& reconstruction) {
+    const std::vector<float>& rows = binarization[0].skip_weight;
+    for (const BinarizerBlock& block : binarization) {
+        const std::vector<float>& part = block.skip_weight;
+        if (block.hidden > 0 ||
+            !std::equal(part.begin(), part.end(), rows.begin())) {
+            return false;
+        }
+    }
+    for (const BinarizerBlock& block : reconstruction) {
+        if (block.hidden > 0 || !(block == reconstruction[0])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// of each row of the block's weights
+std::vector<bool> find_empty_rows(const BinarizerBlock& block) {
+    std::vector<bool> is_empty(block.d_out);
+    for (int j = 0; j < block.d_out; j++) {
+        const float* row = block.skip_weight.data() + size_t(j) * block.d_in;
+        is_empty[j] = std::all_of(
+                row, row + block.d_in, [](float x) { return x == 0; });
+    }
+    return is_empty;
+}
+
+bool have_inverse_weights(
+        const BinarizerBlock& binarization,
+        const BinarizerBlock& reconstruction,
+        const std::vector<bool>& is_empty) {
+    const int d_in = binarization.d_in;
+    const int d_out = binarization.d_out;
+    const std::vector<float> zeros(d_out);
+    std::vector<float> columns(size_t(kBatch) * d_in);
+    std::vector<float> product(size_t(kBatch) * d_out);
+    for (int first = 0; first < d_out; first += kBatch) {
+        const int n = std::min(kBatch, d_out - first);
+        for (int i = 0; i < n; i++) {
+            for (int k = 0; k < d_in; k++) {
+                columns[size_t(i) * d_in + k] =
+                        reconstruction
+                                .skip_weight[size_t(k) * d_out + first + i];
+            }
+        }
+        get_kernels().products(
+                n,
+                d_in,
+                d_out,
+                columns.data(),
+                binarization.skip_weight.data(),
+                zeros.data(),
+                0,
+                product.data());
+        for (int i = 0; i < n; i++) {
+            for (int j = 0; j < d_out; j++) {
+                const float expected = j == first + i && !is_empty[j];
+                const float x = product[size_t(i) * d_out + j];
+                if (!(std::fabs(x - expected) < kMaxWeightError)) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+bool have_fitting_biases(
+        const std::vector<BinarizerBlock>& binarization,
+        const BinarizerBlock& reconstruction,
+        const std::vector<bool>& is_empty) {
+    const BinarizerBlock& first = binarization[0];
+    // what W_t takes off with the bias of the reconstruction
+    std::vector<float> shift(first.d_out);
+    const std::vector<float> zeros(first.d_out);
+    get_kernels().products(
+            1,
+            first.d_in,
+            first.d_out,
+            reconstruction.skip_bias.data(),
+            first.skip_weight.data(),
+            zeros.data(),
+            0,
+            shift.data());
+    for (int j = 0; j < first.d_out; j++) {
+        const float bias = first.skip_bias[j];
+        if (is_empty[j] && bias != 0) {
+            return false;
+        }
+        const float limit = kMaxBiasError * std::max(1.0f, std::fabs(bias));
+        for (size_t t = 1; t < binarization.size(); t++) {
+            if (j >= binarization[t].d_out) {
+                break;
+            }
+            const float other = binarization[t].skip_bias[j];
+            // 0 has +1 and then -1, as it is just above the middle
+            const bool fits = is_empty[j]
+                    ? other < 0
+                    : std::fabs(other - shift[j] - bias) < limit;
+            if (!fits) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+} // namespace
+
+bool is_uniform_quantizer(
+        const PlaneLayout& layout,
+        const std::vector<BinarizerBlock>& binarization,
+        const std::vector<BinarizerBlock>& reconstruction) {
+    // of one plane it is one, but R_0 is not asked for anything
+    if (layout.nplanes() < 2 ||
+        !have_same_weights(binarization, reconstruction)) {
+        return false;
+    }
+    const std::vector<bool> is_empty = find_empty_rows(binarization[0]);
+    return have_fitting_biases(binarization, reconstruction[0], is_empty) &&
+            have_inverse_weights(binarization[0], reconstruction[0], is_empty);
+}
+
+void quantize_uniformly(
+        const PlaneLayout& layout,
+        idx_t n,
+        const float* y,
+        float* b) {
+    const int dim = layout.dim();
+    for (int t = 0; t < layout.nplanes(); t++) {
+        // dimensions of planes 0 .. t only, whose values are the odd multiples
+        // of 2^-t below 2
+        const int first =
+                t + 1 < layout.nplanes() ? layout.plane_widths[t + 1] : 0;
+        const int last = layout.plane_widths[t];
+        const float half = std::ldexp(1.0f, t); // of the values are negative
+        const float step = std::ldexp(1.0f, -t);
+        for (idx_t i = 0; i < n; i++) {
+            for (int j = first; j < last; j++) {
+                // NaN goes where its sign in the recurrence does
+                float cell = y[i * dim + j] * (0.5f * half);
+                cell = cell > -half ? cell : -half;
+                cell = cell < half ? cell : half - 1;
+                int number = static_cast<int>(cell);
+                number -= cell < static_cast<float>(number); // rounds down
+                b[i * dim + j] = step * static_cast<float>(2 * number + 1);
+            }
+        }
+    }
+}
+
+} // namespace faiss_bebr

@@ -182,10 +182,12 @@ float SDCQuantizer::get_scale(const uint8_t* code) const {
 }
 
 float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
+    const size_t place = layout.code_size();
     if (scale_bytes == 1) {
+        const float* values = scale_values.data();
         float largest = 0;
         for (size_t i = 0; i < n; i++) {
-            largest = std::max(largest, get_scale(codes[i]));
+            largest = std::max(largest, values[codes[i][place]]);
         }
         return largest;
     }
@@ -194,7 +196,7 @@ float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
     uint16_t max = 0;
     for (size_t i = 0; i < n; i++) {
         uint16_t half;
-        std::memcpy(&half, codes[i] + layout.code_size(), sizeof(half));
+        std::memcpy(&half, codes[i] + place, sizeof(half));
         max = std::max<uint16_t>(max, half & 0x7fff);
     }
     const uint16_t infinity = 0x7c00;

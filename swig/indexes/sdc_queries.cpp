@@ -185,11 +185,33 @@ void LevelQueries::fill_centroid_keys(const SDCQuantizer& sdc) {
     const idx_t ncolumns = (nc + tile - 1) / tile;
     parallel_for(nqueries * ncolumns, 64, [&](idx_t t) {
         const size_t i0 = t / ncolumns * tile, c0 = t % ncolumns * tile;
-        for (size_t i = i0; i < std::min(i0 + tile, n); i++) {
-            const float* q = decoded.data() + i * sdc.dim();
-            for (size_t c = c0; c < std::min(c0 + tile, nc); c++) {
-                centroid_keys[i * nc + c] =
-                        compute_centroid_key(sdc, q, bias[i], c);
+        const size_t i1 = std::min(i0 + tile, n), c1 = std::min(c0 + tile, nc);
+        if (sdc.metric_type == METRIC_L2) {
+            for (size_t i = i0; i < i1; i++) {
+                const float* q = decoded.data() + i * sdc.dim();
+                for (size_t c = c0; c < c1; c++) {
+                    centroid_keys[i * nc + c] =
+                            compute_centroid_key(sdc, q, bias[i], c);
+                }
+            }
+            return;
+        }
+        // what compute_centroid_key() gives, of all at once
+        const float zeros[tile] = {0};
+        float products[tile * tile];
+        get_kernels().rounded_products(
+                i1 - i0,
+                sdc.dim(),
+                c1 - c0,
+                decoded.data() + i0 * sdc.dim(),
+                sdc.centroids.data() + c0 * sdc.dim(),
+                zeros,
+                0,
+                products);
+        for (size_t i = i0; i < i1; i++) {
+            const float* row = products + (i - i0) * (c1 - c0);
+            for (size_t c = c0; c < c1; c++) {
+                centroid_keys[i * nc + c] = -row[c - c0] - bias[i];
             }
         }
     });

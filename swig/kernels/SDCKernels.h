@@ -172,9 +172,10 @@ struct SDCKernels {
      *     y[i, o] = start[i * start_stride + o] + sum x[i, k] * weight[o, k]
      *
      * Both rows are padded with zeros to a multiple of 16. Product k goes to
-     * lane k mod 16 by a fused multiply-add, in ascending order. Lanes are
-     * added in halves, j and j + 8, then j and j + 4, then 0 and 1, 2 and 3,
-     * these two. So a row has the same bits among any others.
+     * lane k mod 16 in ascending order, by a fused multiply-add, or rounded
+     * before it is added. Lanes are added in halves, j and j + 8, then j and
+     * j + 4, and so on. So a row has the same bits among any others, and of
+     * rounded products those of codes/lane_sums.h.
      * @param x       n rows of d_in, at least 1
      * @param weight  d_out rows of d_in
      * @param start   d_out floats for all rows, start_stride being 0, or for
@@ -182,6 +183,16 @@ struct SDCKernels {
      * @param y       output, n rows of d_out
      */
     void (*products)(
+            size_t n,
+            size_t d_in,
+            size_t d_out,
+            const float* x,
+            const float* weight,
+            const float* start,
+            size_t start_stride,
+            float* y);
+
+    void (*rounded_products)(
             size_t n,
             size_t d_in,
             size_t d_out,

@@ -285,7 +285,8 @@ const SDCKernels avx2_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
-        multiply<ProductTiles>,
+        multiply<ProductTiles<true>>,
+        multiply<ProductTiles<false>>,
         hamming,
         collect_float,
         collect_int};

@@ -26,11 +26,16 @@ inline __m256 add_lanes_f32x8(const __m256 sums[8][2]) {
                 _mm256_permute2f128_ps(eighths[i], eighths[i + 4], 0x20),
                 _mm256_permute2f128_ps(eighths[i], eighths[i + 4], 0x31));
     }
+    const auto add_halves = [](__m256 a, __m256 b) {
+        return _mm256_add_ps(
+                _mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+    };
     return _mm256_hadd_ps(
-            _mm256_hadd_ps(quarters[0], quarters[1]),
-            _mm256_hadd_ps(quarters[2], quarters[3]));
+            add_halves(quarters[0], quarters[1]),
+            add_halves(quarters[2], quarters[3]));
 }
 
+template <bool is_fused>
 struct ProductTiles {
     static constexpr int kRows = 3;
     static constexpr int kOutputs = 4;
@@ -75,7 +80,10 @@ struct ProductTiles {
 #pragma GCC unroll 3
                 for (int r = 0; r < R; r++) {
                     __m256& sum = sums[r * C + c][half];
-                    sum = _mm256_fmadd_ps(rows[r], weights, sum);
+                    sum = is_fused
+                            ? _mm256_fmadd_ps(rows[r], weights, sum)
+                            : _mm256_add_ps(
+                                      sum, _mm256_mul_ps(rows[r], weights));
                 }
             }
         };

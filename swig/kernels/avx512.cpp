@@ -179,7 +179,8 @@ const SDCKernels avx512_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
-        multiply<ProductTiles>,
+        multiply<ProductTiles<true>>,
+        multiply<ProductTiles<false>>,
         hamming,
         collect_float,
         collect_int};

@@ -29,15 +29,19 @@ inline __m512 add_lanes_f32x16(const __m512 a[16]) {
                 _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0x88),
                 _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0xdd));
     }
-    const auto add_pairs = [](__m512 a, __m512 b) {
+    // two sums of each, then one
+    const auto add_halves = [](__m512 a, __m512 b) {
         return _mm512_add_ps(
-                _mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+                _mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
     };
-    return add_pairs(
-            add_pairs(quarters[0], quarters[1]),
-            add_pairs(quarters[2], quarters[3]));
+    const __m512 low = add_halves(quarters[0], quarters[1]);
+    const __m512 high = add_halves(quarters[2], quarters[3]);
+    return _mm512_add_ps(
+            _mm512_shuffle_ps(low, high, 0x88),
+            _mm512_shuffle_ps(low, high, 0xdd));
 }
 
+template <bool is_fused>
 struct ProductTiles {
     static constexpr int kRows = 4;
     static constexpr int kOutputs = 6;
@@ -61,8 +65,11 @@ struct ProductTiles {
                 const __m512 weights = load(column);
 #pragma GCC unroll 4
                 for (int r = 0; r < R; r++) {
-                    sums[r * C + c] =
-                            _mm512_fmadd_ps(rows[r], weights, sums[r * C + c]);
+                    __m512& sum = sums[r * C + c];
+                    sum = is_fused
+                            ? _mm512_fmadd_ps(rows[r], weights, sum)
+                            : _mm512_add_ps(
+                                      sum, _mm512_mul_ps(rows[r], weights));
                 }
             }
         };

@@ -243,7 +243,8 @@ const SDCKernels neon_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
-        multiply<ProductTiles>,
+        multiply<ProductTiles<true>>,
+        multiply<ProductTiles<false>>,
         hamming,
         collect_float,
         collect_int};

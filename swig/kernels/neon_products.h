@@ -23,11 +23,17 @@ inline float32x4_t add_lanes_f32x4(const Lanes sums[4]) {
         const float32x4_t* q = sums[i].quarters;
         quarters[i] = vaddq_f32(vaddq_f32(q[0], q[2]), vaddq_f32(q[1], q[3]));
     }
+    const auto add_halves = [](float32x4_t a, float32x4_t b) {
+        return vaddq_f32(
+                vcombine_f32(vget_low_f32(a), vget_low_f32(b)),
+                vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+    };
     return vpaddq_f32(
-            vpaddq_f32(quarters[0], quarters[1]),
-            vpaddq_f32(quarters[2], quarters[3]));
+            add_halves(quarters[0], quarters[1]),
+            add_halves(quarters[2], quarters[3]));
 }
 
+template <bool is_fused>
 struct ProductTiles {
     static constexpr int kRows = 2;
     static constexpr int kOutputs = 3;
@@ -53,7 +59,9 @@ struct ProductTiles {
 #pragma GCC unroll 2
                     for (int r = 0; r < R; r++) {
                         float32x4_t& sum = sums[r * C + c].quarters[quarter];
-                        sum = vfmaq_f32(sum, rows[r], weights);
+                        sum = is_fused
+                                ? vfmaq_f32(sum, rows[r], weights)
+                                : vaddq_f32(sum, vmulq_f32(rows[r], weights));
                     }
                 }
             }

@@ -215,6 +215,7 @@ void hamming(
     }
 }
 
+template <bool is_fused>
 void products(
         size_t n,
         size_t d_in,
@@ -230,15 +231,15 @@ void products(
             for (size_t k = 0; k < (d_in + 15) / 16 * 16; k++) {
                 const float a = k < d_in ? x[i * d_in + k] : 0.0f;
                 const float b = k < d_in ? weight[o * d_in + k] : 0.0f;
-                lanes[k % 16] = std::fma(a, b, lanes[k % 16]);
+                float& lane = lanes[k % 16];
+                lane = is_fused ? std::fma(a, b, lane) : lane + a * b;
             }
-            for (size_t half = 8; half >= 4; half /= 2) {
+            for (size_t half = 8; half > 0; half /= 2) {
                 for (size_t j = 0; j < half; j++) {
                     lanes[j] += lanes[j + half];
                 }
             }
-            y[i * d_out + o] = start[i * start_stride + o] +
-                    ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
+            y[i * d_out + o] = start[i * start_stride + o] + lanes[0];
         }
     }
 }
@@ -298,7 +299,8 @@ const SDCKernels plain_kernels = {
         code_norm,
         code_product,
         code_l2sqr,
-        products,
+        products<true>,
+        products<false>,
         hamming,
         collect_float,
         collect_int};

@@ -3,6 +3,7 @@
 
 #include "all_kernels.h"
 #include "check.h"
+#include "codes/lane_sums.h"
 
 #include <cmath>
 #include <cstring>
@@ -13,12 +14,13 @@ using test::Exact;
 using test::get_all_kernels;
 using test::Note;
 
-static float get_sum(size_t d, const float* a, const float* b) {
+static float get_sum(bool is_fused, size_t d, const float* a, const float* b) {
     float lanes[16] = {0};
     for (size_t k = 0; k < d || k % 16 != 0; k++) {
         const float x = k < d ? a[k] : 0.0f;
         const float y = k < d ? b[k] : 0.0f;
-        lanes[k % 16] = std::fma(x, y, lanes[k % 16]);
+        const float lane = lanes[k % 16];
+        lanes[k % 16] = is_fused ? std::fma(x, y, lane) : lane + x * y;
     }
     float quarter[4];
     for (int j = 0; j < 4; j++) {
@@ -26,7 +28,7 @@ static float get_sum(size_t d, const float* a, const float* b) {
         const float odd = lanes[j + 4] + lanes[j + 12];
         quarter[j] = even + odd;
     }
-    return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 
 /// bits, as a NaN is not equal to itself and zeros have two signs
@@ -59,8 +61,23 @@ struct Case {
 
     /// @param in_place  y holds a start for each row; else there is one for all
     void check(bool in_place) {
+        check(in_place, true);
+        check(in_place, false);
+    }
+
+   private:
+    void check(bool in_place, bool is_fused) {
         const Note note(
-                "n", n, "d_in", d_in, "d_out", d_out, "in place", in_place);
+                "n",
+                n,
+                "d_in",
+                d_in,
+                "d_out",
+                d_out,
+                "in place",
+                in_place,
+                "fused",
+                is_fused);
         Exact<float> exact_x(x);
         Exact<float> exact_weight(weight);
         for (const SDCKernels& kernels : get_all_kernels()) {
@@ -68,7 +85,9 @@ struct Case {
             Exact<float> y(start);
             Exact<float> bias(
                     std::vector<float>(start.begin(), start.begin() + d_out));
-            kernels.products(
+            const auto multiply =
+                    is_fused ? kernels.products : kernels.rounded_products;
+            multiply(
                     n,
                     d_in,
                     d_out,
@@ -79,8 +98,8 @@ struct Case {
                     y.data());
             for (size_t i = 0; i < n; i++) {
                 for (size_t o = 0; o < d_out; o++) {
-                    const float sum =
-                            get_sum(d_in, &x[i * d_in], &weight[o * d_in]);
+                    const float sum = get_sum(
+                            is_fused, d_in, &x[i * d_in], &weight[o * d_in]);
                     const size_t row = in_place ? i : 0;
                     check_same(y[i * d_out + o], start[row * d_out + o] + sum);
                 }
@@ -107,6 +126,33 @@ TEST(products_of_large_matrices) {
         Case(n, 384, 129).check(false);
         Case(n, 1000, 50).check(true);
         Case(n, 5003, 14).check(false);
+    }
+}
+
+TEST(rounded_products_are_those_of_lane_sums) {
+    for (size_t d_in : {1, 15, 16, 100, 384}) {
+        Case one(5, d_in, 7);
+        const std::vector<float> zeros(7);
+        for (const SDCKernels& kernels : get_all_kernels()) {
+            const Note note("kernels", kernels.name, "d_in", d_in);
+            std::vector<float> y(5 * 7);
+            kernels.rounded_products(
+                    5,
+                    d_in,
+                    7,
+                    one.x.data(),
+                    one.weight.data(),
+                    zeros.data(),
+                    0,
+                    y.data());
+            for (size_t j = 0; j < y.size(); j++) {
+                const float expected = get_product(
+                        int(d_in),
+                        &one.x[j / 7 * d_in],
+                        &one.weight[j % 7 * d_in]);
+                check_same(y[j], expected);
+            }
+        }
     }
 }
 

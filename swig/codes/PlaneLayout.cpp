@@ -48,7 +48,7 @@ PlaneLayout::PlaneLayout(const std::vector<int>& plane_widths_in, int d_in)
 }
 
 void PlaneLayout::set_byte_places() {
-    if (code_size() > 128) {
+    if (code_size() > 256) {
         return;
     }
     byte_masks.resize((coded_dim() + 63) / 64);

@@ -36,7 +36,7 @@ struct PlaneLayout {
     std::vector<uint8_t> level_base;
     /** Where kernels that transpose bits find what they take for 64 dimensions
      * at a time: for each 8 of them 8 bytes, byte 8 - nplanes() + t from plane
-     * t. Size coded_dim() rounded up to 64; empty for codes of more than 128
+     * t. Size coded_dim() rounded up to 64; empty for codes of more than 256
      * bytes.
      */
     std::vector<uint8_t> byte_places;

@@ -39,26 +39,55 @@ inline __m512i transpose_bits(__m512i bytes) {
             _mm512_set1_epi64(0x8040201008040201), bytes, 0);
 }
 
-/** N codes, at most 4, of at most 128 bytes.
- * @param is_short  of at most 64 bytes
+/** What transpose_bits() takes of a code.
+ * @param rows    the code, NR registers
+ * @param places  of its bytes, and which of them there are
  */
-template <int N, bool is_short>
+template <int NR>
+inline __m512i take_bytes(const __m512i* rows, __m512i places, __mmask64 mask) {
+    if (NR == 1) {
+        return _mm512_maskz_permutexvar_epi8(mask, places, rows[0]);
+    }
+    // an instruction sees two registers, and the lowest seven bits of a place
+    const __m512i* last = rows + NR - 1;
+    if (NR == 2) {
+        return _mm512_maskz_permutex2var_epi8(mask, rows[0], places, *last);
+    }
+    const __mmask64 is_upper = _mm512_movepi8_mask(places);
+    const __m512i lower = _mm512_maskz_permutex2var_epi8(
+            _kandn_mask64(is_upper, mask), rows[0], places, rows[NR > 1]);
+    const __mmask64 upper_mask = _kand_mask64(is_upper, mask);
+    if (NR == 3) {
+        return _mm512_mask_permutexvar_epi8(lower, upper_mask, places, *last);
+    }
+    return _mm512_or_si512(
+            lower,
+            _mm512_maskz_permutex2var_epi8(
+                    upper_mask, *(last - 1), places, *last));
+}
+
+/** N codes, at most 4.
+ * @param NR  registers that a code takes, 1 to 4
+ */
+template <int N, int NR>
 inline void transposed_dots_tile(
         const PlanesView& planes,
         const int8_t* query,
         const uint8_t* const* codes,
         int32_t* dots) {
     const int nbytes = static_cast<int>(planes.plane_offsets[planes.nplanes]);
-    __m512i first[N], second[N], sums[4];
+    __m512i bytes[N][NR], sums[4];
 #pragma GCC unroll 4
     for (int k = 0; k < 4; k++) {
         sums[k] = _mm512_setzero_si512();
     }
 #pragma GCC unroll 4
     for (int k = 0; k < N; k++) {
-        first[k] = is_short ? load_u8x64(codes[k], 0, nbytes)
-                            : _mm512_loadu_si512(codes[k]);
-        second[k] = is_short ? first[k] : load_u8x64(codes[k], 64, nbytes);
+#pragma GCC unroll 4
+        for (int r = 0; r < NR; r++) {
+            bytes[k][r] = r + 1 < NR ? _mm512_loadu_si512(codes[k] + 64 * r)
+                                     : load_u8x64(codes[k], 64 * r, nbytes);
+        }
     }
     for (int i = 0; i < planes.dim; i += 64) {
         const __m512i places = _mm512_loadu_si512(planes.byte_places + i);
@@ -66,11 +95,10 @@ inline void transposed_dots_tile(
         const __m512i dims = load_u8x64(query, i, planes.dim);
 #pragma GCC unroll 4
         for (int k = 0; k < N; k++) {
-            const __m512i bytes = is_short
-                    ? _mm512_maskz_permutexvar_epi8(mask, places, first[k])
-                    : _mm512_maskz_permutex2var_epi8(
-                              mask, first[k], places, second[k]);
-            sums[k] = dot4_i32x16(sums[k], transpose_bits(bytes), dims);
+            sums[k] = dot4_i32x16(
+                    sums[k],
+                    transpose_bits(take_bytes<NR>(bytes[k], places, mask)),
+                    dims);
         }
     }
     int32_t totals[4];
@@ -78,7 +106,7 @@ inline void transposed_dots_tile(
     std::memcpy(dots, totals, N * sizeof(int32_t));
 }
 
-template <bool is_short>
+template <int NR>
 void transposed_dots(
         const PlanesView& planes,
         const int8_t* query,
@@ -89,10 +117,10 @@ void transposed_dots(
     size_t k = 0;
     for (; k + 4 <= n; k += 4) {
         prefetch_codes(codes, k, n, nbytes);
-        transposed_dots_tile<4, is_short>(planes, query, codes + k, dots + k);
+        transposed_dots_tile<4, NR>(planes, query, codes + k, dots + k);
     }
     for (; k < n; k++) {
-        transposed_dots_tile<1, is_short>(planes, query, codes + k, dots + k);
+        transposed_dots_tile<1, NR>(planes, query, codes + k, dots + k);
     }
 }
 
@@ -105,10 +133,16 @@ void code_dots_gfni(
     if (!planes.byte_places) {
         return code_dots(planes, query, codes, n, dots);
     }
-    if (planes.plane_offsets[planes.nplanes] <= 64) {
-        return transposed_dots<true>(planes, query, codes, n, dots);
+    switch ((planes.plane_offsets[planes.nplanes] + 63) / 64) {
+        case 1:
+            return transposed_dots<1>(planes, query, codes, n, dots);
+        case 2:
+            return transposed_dots<2>(planes, query, codes, n, dots);
+        case 3:
+            return transposed_dots<3>(planes, query, codes, n, dots);
+        default:
+            return transposed_dots<4>(planes, query, codes, n, dots);
     }
-    transposed_dots<false>(planes, query, codes, n, dots);
 }
 
 /// where byte i of each of four planes of `width` bytes is, from `first` on,

@@ -21,7 +21,15 @@ import faiss
 import roofline
 import wordnet
 from speed_cases import Cases, binary, set_parameter
-from timing import Contender, SpeedRow, compare, describe, draw, write
+from timing import (
+    Contender,
+    SpeedRow,
+    compare,
+    describe,
+    describe_at_equal_recall,
+    draw,
+    write,
+)
 
 import faiss_bebr
 
@@ -105,6 +113,8 @@ def main() -> None:
         for case in ("ivf", "hnsw"):
             if case in arguments.cases:
                 take(measure_swept(cases, case, plan))
+                swept = [row for row in rows if row.case == case]
+                print(*describe_at_equal_recall(swept), sep="\n", flush=True)
     if "binary" in arguments.cases:
         plan.queries = [min(at_once, 100) for at_once in plan.queries]
         for bits in BINARY_BITS:

@@ -86,8 +86,16 @@ class Cases:
             )
             parameter, values = "nprobe", (4, 8, 16, 32, 64, 128, 256)
         else:
-            descriptions = ("HNSW32,SQ8", f"{self.network},HNSW32,SDC4")
-            parameter, values = "efSearch", (16, 32, 64, 128)
+            d = self.documents.shape[1]
+            # not more than 0.6 of the bytes of SQ8
+            widths = [d] * 4 + [d * 2 // 3 // 8 * 8]
+            descriptions = (
+                "HNSW32,SQ8",
+                "HNSW32,SDC4",
+                "HNSW32,SDC" + "-".join(map(str, widths)),
+                f"{self.network},HNSW32,SDC4",
+            )
+            parameter, values = "efSearch", (8, 12, 16, 24, 32, 48, 64, 96, 128)
         return [self.contender(one) for one in descriptions], parameter, values
 
 

@@ -118,6 +118,33 @@ def describe(row: SpeedRow) -> str:
     )
 
 
+def describe_at_equal_recall(rows: Sequence[SpeedRow]) -> list[str]:
+    """How many times the reference's queries a second each row has, where the
+    reference has the row's recall: its rate there lies between two of its rows, on a
+    line of log rate against recall. Rows that it has no such for are left out."""
+    lines = []
+    for row in rows:
+        reference = sorted(
+            (other.recall_10_at_10, other.queries_a_second)
+            for other in rows
+            if other.index == row.reference
+            and (other.queries_at_once, other.threads)
+            == (row.queries_at_once, row.threads)
+        )
+        recalls, rates = np.array(reference).T
+        if row.index == row.reference:
+            continue
+        if recalls[0] <= row.recall_10_at_10 <= recalls[-1]:
+            rate = np.exp(np.interp(row.recall_10_at_10, recalls, np.log(rates)))
+            lines.append(
+                f"{row.case:8} {row.index:28} {row.parameter:>4} "
+                f"{row.recall_10_at_10:.3f}  {row.queries_at_once:5} at once "
+                f"{row.threads} thr  {row.queries_a_second / rate:5.2f} times "
+                f"{row.reference} at equal recall"
+            )
+    return lines
+
+
 def write(rows: Sequence[SpeedRow], path: Path) -> None:
     """All rows as a CSV file."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,12 @@
 // Reading and writing of the types of this module, for faiss_bebr/index_io.
 
 %{
+#include <faiss/IndexHNSW.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/impl/ThreadedIndex.h>
 #include <faiss/impl/io.h>
 
+#include "indexes/SDCGraph.h"
 #include "io/ByteCounter.h"
 #include "io/ContainerShell.h"
 #include "io/PeekedReader.h"
@@ -54,6 +56,15 @@
 %newobject faiss_bebr::clone_IndexIVFSDC;
 %newobject faiss_bebr::clone_IndexBinaryIVFSDC;
 %include "io/clone_ivf.h"
+
+%newobject faiss_bebr::make_graph;
+%newobject faiss_bebr::take_over_graph;
+namespace faiss_bebr {
+faiss::IndexHNSW* make_graph(IndexSDC* storage, int M);
+bool is_graph(const faiss::Index* index);
+bool is_stock_graph(const faiss::Index* index);
+faiss::IndexHNSW* take_over_graph(faiss::IndexHNSW* index);
+}
 
 %include "io/ContainerShell.h"
 %template(IndexShell) faiss_bebr::ContainerShell<faiss::Index>;

@@ -71,6 +71,23 @@ def test_csv_and_plot(tmp_path):
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_ratio_at_equal_recall():
+    reference = [make_row("A", 0.8, 100), make_row("A", 0.9, 25)]
+    ours = [make_row("B", recall, 75) for recall in (0.8, 0.85, 0.9, 0.79, 0.91)]
+    lines = timing.describe_at_equal_recall([*ours, *reference[::-1]])
+    assert [line.split()[-6] for line in lines] == ["0.75", "1.50", "3.00"]
+    assert "0.850" in lines[1] and lines[1].endswith("times A at equal recall")
+
+
+def test_graphs_are_compared(embeddings):
+    data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
+    contenders, parameter, values = speed_cases.Cases(data, "BEBR16x4").swept("hnsw")
+    d = embeddings.shape[1]
+    sizes = [one.bytes_per_vector for one in contenders[:3]]
+    assert sizes[:2] == [d, d // 2 + 1] and d // 2 < sizes[2] <= 0.6 * d
+    assert (parameter, min(values)) == ("efSearch", 8)
+
+
 def test_random_index_has_codes_of_one_scale():
     index = roofline.random_index(3000, 64, 2)
     assert index.ntotal == 3000

@@ -34,7 +34,12 @@ from faiss_bebr.factory.tokens import (
     refuse_encoding,
     split_at_commas,
 )
-from faiss_bebr.swigfaiss_bebr import IndexIVFSDC, IndexSDC, IndexSDCFastScan
+from faiss_bebr.swigfaiss_bebr import (
+    IndexIVFSDC,
+    IndexSDC,
+    IndexSDCFastScan,
+    make_graph,
+)
 
 _STOCK_TRANSFORM = re.compile(
     "PCAW?R?[0-9]+|L2[nN]orm|(RR|HR|ITQ)[0-9]*|OPQ[0-9]+(_[0-9]+)?|Pad[0-9]+"
@@ -295,7 +300,7 @@ class _Parser:
             )
         self.refuse_fast_scan(match[2])
         storage = self.make_flat(match[2], space)
-        index = _enclose(faiss.IndexHNSW, storage, degree)
+        index = _enclose(make_graph, storage, degree)
         index.is_trained = storage.is_trained
         return index
 
@@ -392,9 +397,9 @@ def _set_scale_bytes(index: Any, scale_bytes: int | None) -> None:
         index.set_scale_bytes(scale_bytes)
 
 
-def _enclose(the_class: Any, index: Any, *arguments: Any) -> Any:
+def _enclose(make: Callable[..., Any], index: Any, *arguments: Any) -> Any:
     """A container of FAISS that owns `index`."""
-    container = the_class(index, *arguments)
+    container = make(index, *arguments)
     container.own_fields = True
     index.this.disown()
     return container

@@ -19,6 +19,7 @@ from faiss_bebr.index_io.containers import (
     put_parts,
 )
 from faiss_bebr.index_io.domains import TRANSFORM, Domain, domain_of
+from faiss_bebr.index_io.graphs import take_over_graphs
 from faiss_bebr.index_io.limits import reading_anything
 from faiss_bebr.index_io.links import link_binarizers
 
@@ -77,7 +78,7 @@ def _clone(obj: Any) -> Any:
     hollow = HollowCopy(obj, lambda container, child: True)
     copy = _clone_stock(hollow.container)
     put_parts(copy, [Part(path, _clone(part)) for path, part in hollow.parts])
-    return copy
+    return take_over_graphs(copy)
 
 
 def _clone_transform(transform: faiss.VectorTransform) -> faiss.VectorTransform:

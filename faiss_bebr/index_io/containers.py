@@ -106,12 +106,18 @@ def is_own(obj: Any) -> bool:
     return domain_of(obj).find_own(obj) is not None
 
 
+def _is_graph(obj: Any) -> bool:
+    """Whether a `faiss.IndexHNSW` is ours, see swig/indexes/SDCGraph.h."""
+    return isinstance(obj, faiss.IndexHNSW) and own.is_graph(obj)
+
+
 def contains_own(obj: Any) -> bool:
     """Whether an object, or one inside it, is of one of our classes."""
-    return any(is_own(part) for part in walk(domain_of(obj).downcast(obj)))
+    parts = walk(domain_of(obj).downcast(obj))
+    return any(is_own(part) or _is_graph(part) for part in parts)
 
 
-def _assign(container: Any, path: str, obj: Any) -> None:
+def assign(container: Any, path: str, obj: Any) -> None:
     """Puts an object at an existing place; ownership stays as it is."""
     *attributes, last = path.split(".")
     holder = container
@@ -170,7 +176,7 @@ class HollowCopy:
                 replacement = self._hollow(child.obj, f"{prefix}{child.path}.")
             if replacement is not child.obj:
                 exchanged.append(Part(child.path, replacement))
-        if not exchanged:
+        if not exchanged and not _is_graph(container):
             return container
         domain = domain_of(container)
         shell = domain.shell(container)
@@ -183,7 +189,7 @@ class HollowCopy:
                 "faiss_bebr inside"
             )
         for path, replacement in exchanged:
-            _assign(copy, path, replacement)
+            assign(copy, path, replacement)
         return copy
 
 
@@ -215,6 +221,6 @@ def put_parts(container: Any, parts: list[Part]) -> None:
         domain_of(part).check_place(Part(path, part), old)
         found.append(old)
     for (path, part), old in zip(parts, found, strict=True):
-        _assign(container, path, part)
+        assign(container, path, part)
         part.this.disown()
         old.__swig_destroy__(old)

@@ -56,6 +56,7 @@ from faiss_bebr.index_io.domains import (
 )
 from faiss_bebr.index_io.fields import read_bytes, read_numbers, write_fields
 from faiss_bebr.index_io.flat import FLOAT_CLASSES, is_flat, read_flat, write_flat
+from faiss_bebr.index_io.graphs import take_over_graphs
 from faiss_bebr.index_io.inverted_lists import (
     PQ_INVERTED_FILES,
     are_in_index_file,
@@ -301,7 +302,7 @@ def _read_tree(
         put_parts(obj, parts)
     except ValueError as error:
         raise RuntimeError(f"the index file is corrupted: {error}") from error
-    return obj
+    return take_over_graphs(obj) if has_parts else obj
 
 
 def _read_stock(reader: Any, domain: Domain, io_flags: int) -> Any:

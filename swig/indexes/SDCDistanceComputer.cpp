@@ -36,20 +36,26 @@ void SDCDistanceComputer::distances(
         std::fill(out, out + n, key_to_distance(sdc.metric_type, far));
         return;
     }
-    // codes of a graph are anywhere: all of their lines are on their way
-    // before the first one is waited for
+    // all are on their way before the first one is waited for
     for (size_t k = 0; k < n; k++) {
-        for (size_t i = 0; i < code_size + 63; i += 64) {
-            __builtin_prefetch(rows[k] + std::min(i, code_size - 1));
-        }
+        prefetch(rows[k]);
     }
-    int32_t dots[4];
-    kernels.code_dots(planes, query->levels.data(), rows, n, dots);
+    compute_keys(rows, n, out);
     for (size_t k = 0; k < n; k++) {
+        out[k] = key_to_distance(sdc.metric_type, out[k]);
+    }
+}
+
+void SDCDistanceComputer::compute_keys(
+        const uint8_t* const* rows,
+        size_t n,
+        float* keys) {
+    dots.resize(n);
+    kernels.code_dots(planes, query->levels.data(), rows, n, dots.data());
+    for (size_t k = 0; k < n && sdc.ncentroids > 0; k++) {
         query->fill_centroid_key(sdc, 0, rows[k]);
-        const float key = query->get_key(sdc, get_norm, 0, dots[k], rows[k]);
-        out[k] = key_to_distance(sdc.metric_type, key);
     }
+    query->get_keys(sdc, get_norm, 0, dots.data(), rows, n, keys);
 }
 
 float SDCDistanceComputer::distance_to_code(const uint8_t* code) {

@@ -6,6 +6,7 @@
 
 #include <faiss/impl/DistanceComputer.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace faiss_bebr {
@@ -49,8 +50,21 @@ struct SDCDistanceComputer : faiss::FlatCodesDistanceComputer {
      */
     float symmetric_dis(idx_t i, idx_t j) override;
 
+    /// all lines of a code, which can be anywhere in memory
+    void prefetch(const uint8_t* code) const {
+        for (size_t i = 0; i < code_size + 63; i += 64) {
+            __builtin_prefetch(code + std::min(i, code_size - 1));
+        }
+    }
+
+    /** Keys of n codes, of which the least one is the nearest, for the present
+     * query: there has to be one.
+     */
+    void compute_keys(const uint8_t* const* rows, size_t n, float* keys);
+
    private:
     DocumentNorms get_norm;
+    std::vector<int32_t> dots; ///< of the last rows
     std::vector<float> buffer; ///< working memory
     std::vector<float> zeros;
 

@@ -230,21 +230,38 @@ FloatKey LevelQueries::key(
             shift[i]};
 }
 
+void LevelQueries::get_keys(
+        const SDCQuantizer& sdc,
+        DocumentNorms& norms,
+        size_t i,
+        const int32_t* dots,
+        const uint8_t* const* codes,
+        size_t n,
+        float* keys) const {
+    const FloatKey k = key(sdc, i, nullptr, nullptr);
+    for (size_t j = 0; j < n; j++) {
+        const uint8_t* code = codes[j];
+        float doc_bias = sdc.metric_type == METRIC_L2 ? norms(code) : 0.0f;
+        if (sdc.ncentroids > 0) {
+            const size_t number = sdc.get_centroid_no(code);
+            doc_bias += sdc.get_centroid_scale(code) *
+                    centroid_keys[i * sdc.ncentroids + number];
+        }
+        keys[j] = k.bias + doc_bias +
+                sdc.get_scale(code) *
+                        (k.scale * static_cast<float>(2 * dots[j] - k.shift));
+    }
+}
+
 float LevelQueries::get_key(
         const SDCQuantizer& sdc,
         DocumentNorms& norms,
         size_t i,
         int32_t dot,
         const uint8_t* code) const {
-    const float scale = sdc.get_scale(code);
-    float doc_bias = sdc.metric_type == METRIC_L2 ? norms(code) : 0.0f;
-    if (sdc.ncentroids > 0) {
-        doc_bias += sdc.get_centroid_scale(code) *
-                centroid_keys[i * sdc.ncentroids + sdc.get_centroid_no(code)];
-    }
-    const FloatKey k = key(sdc, i, &scale, &doc_bias);
-    return k.bias + doc_bias +
-            scale * (k.scale * static_cast<float>(2 * dot - k.shift));
+    float key;
+    get_keys(sdc, norms, i, &dot, &code, 1, &key);
+    return key;
 }
 
 DocumentNorms::DocumentNorms(

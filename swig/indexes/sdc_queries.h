@@ -86,10 +86,22 @@ struct LevelQueries {
             const float* doc_scale,
             const float* doc_bias) const;
 
-    /** The key of one document for query i, as the kernels make it. The key
-     * of its centroid has to be there.
-     * @param dot  of the query's levels and the document's
+    /** Keys of n documents for query i, as the kernels make them. Those of
+     * their centroids have to be there.
+     * @param dots   of the query's levels and each document's
+     * @param codes  n pointers to codes
+     * @param keys   output, size n
      */
+    void get_keys(
+            const SDCQuantizer& sdc,
+            DocumentNorms& norms,
+            size_t i,
+            const int32_t* dots,
+            const uint8_t* const* codes,
+            size_t n,
+            float* keys) const;
+
+    /// the same of one document
     float get_key(
             const SDCQuantizer& sdc,
             DocumentNorms& norms,

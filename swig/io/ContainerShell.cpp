@@ -1,5 +1,7 @@
 #include "io/ContainerShell.h"
 
+#include "indexes/SDCGraph.h"
+
 #include <faiss/impl/FaissAssert.h>
 #include <malloc.h>
 
@@ -26,6 +28,17 @@ Chain* get_chain(faiss::IndexBinary*) {
     return nullptr;
 }
 
+/// gives the shell of an SDCGraph the virtual table of its base
+void set_class(faiss::Index* object) {
+    static_assert(sizeof(SDCGraph) == sizeof(faiss::IndexHNSW));
+    if (dynamic_cast<SDCGraph*>(object)) {
+        static const faiss::IndexHNSW stock;
+        std::memcpy(static_cast<void*>(object), &stock, sizeof(void*));
+    }
+}
+
+void set_class(faiss::IndexBinary*) {}
+
 } // namespace
 
 template <class T>
@@ -45,6 +58,7 @@ ContainerShell<T>::ContainerShell(const T* container) {
     const ptrdiff_t offset = reinterpret_cast<const char*>(container) -
             static_cast<const char*>(start);
     object = reinterpret_cast<T*>(static_cast<char*>(memory.get()) + offset);
+    set_class(object);
     if (Chain* chain = get_chain(object)) {
         new (chain) Chain(*get_chain(const_cast<T*>(container)));
     }

@@ -20,6 +20,9 @@ namespace faiss_bebr {
  * on the heap. It has no life of its own: no constructor has made it, and its
  * memory is given back without its destructor.
  *
+ * FAISS writes and clones graphs of its own classes only, so that of an
+ * SDCGraph is a faiss::IndexHNSW, which has the same fields.
+ *
  * T is faiss::Index or faiss::IndexBinary.
  */
 template <class T>

@@ -74,6 +74,7 @@ OBJECTS: dict[str, WheelObject] = {
         "FlatCodesDistanceComputer", make_flat_codes_computer, ANOTHER
     ),
     "HNSW": made_by("HNSW", 4),
+    "HNSWStats": made_by("HNSWStats"),
     "IDSelectorArray": made_by("IDSelectorArray", [1, 2]),
     "IOReader": WheelObject("IOReader", faiss.VectorIOReader, "VectorIOReader"),
     "IOWriter": WheelObject("IOWriter", faiss.VectorIOWriter, "VectorIOWriter"),

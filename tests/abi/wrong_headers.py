@@ -162,6 +162,11 @@ WRONG_HEADERS: dict[str, tuple[Change, ...]] = {
         ("impl/maybe_owned_vector.h", "view_size(other.view_size),", ""),
         ("impl/maybe_owned_vector.h", "            view_size = other.view_size;\n", ""),
         ("impl/maybe_owned_vector.h", ": view_size;", ": 0;"),
+        (
+            "impl/maybe_owned_vector.h",
+            "        std::swap(view_size, other.view_size);\n",
+            "",
+        ),
     ),
     # lacks or has the fields that 1.15.1 added and took away
     "other version": (

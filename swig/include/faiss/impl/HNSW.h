@@ -68,4 +68,24 @@ struct HNSW {
     void permute_entries(const idx_t* map);
 };
 
+/// What all searches of graphs have done.
+struct HNSWStats {
+    size_t n1 = 0; ///< searches
+    size_t n2 = 0; ///< those that ran out of candidates
+    size_t ndis = 0;
+    size_t nhops = 0;
+
+    void reset() {
+        *this = HNSWStats();
+    }
+    void combine(const HNSWStats& other) {
+        n1 += other.n1;
+        n2 += other.n2;
+        ndis += other.ndis;
+        nhops += other.nhops;
+    }
+};
+
+extern HNSWStats hnsw_stats;
+
 } // namespace faiss

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace faiss {
@@ -49,6 +50,15 @@ struct MaybeOwnedVector {
         return *this;
     }
 
+    MaybeOwnedVector(MaybeOwnedVector&& other) noexcept : MaybeOwnedVector() {
+        swap(other);
+    }
+
+    MaybeOwnedVector& operator=(MaybeOwnedVector&& other) noexcept {
+        swap(other);
+        return *this;
+    }
+
     static MaybeOwnedVector create_view(
             void* address,
             size_t n_elements,
@@ -81,6 +91,15 @@ struct MaybeOwnedVector {
     }
 
    private:
+    void swap(MaybeOwnedVector& other) noexcept {
+        std::swap(is_owned, other.is_owned);
+        owned_data.swap(other.owned_data);
+        std::swap(view_data, other.view_data);
+        std::swap(view_size, other.view_size);
+        owner.swap(other.owner);
+        std::swap(c_ptr, other.c_ptr);
+        std::swap(c_size, other.c_size);
+    }
     void point_to_data() {
         c_ptr = is_owned ? owned_data.data() : view_data;
         c_size = is_owned ? owned_data.size() : view_size;

@@ -21,6 +21,7 @@ INDEX_TESTS = [
     "test_index_ivf_sdc",
     "test_index_sdc",
     "test_index_sdc_fast_scan",
+    "test_sdc_graph",
     "test_two_pass",
 ]
 ALL_TESTS = sorted(path.stem for path in CPP_DIR.glob("test_*.cpp"))

@@ -137,7 +137,9 @@ void GraphSearch::compare() {
         move_to_nearest();
     } else {
         for (size_t k = 0; k < nids; k++) {
-            insert(keys[k], ids[k]);
+            if (candidates.takes(keys[k])) {
+                insert(keys[k], ids[k]);
+            }
         }
     }
     nids = 0;
@@ -180,19 +182,20 @@ void GraphSearch::descend() {
     level = std::max(level - 1, 0);
     if (level == 0) {
         visited.add(&nearest, 1);
-        insert(nearest_key, nearest);
+        if (candidates.takes(nearest_key)) {
+            insert(nearest_key, nearest);
+        }
     }
 }
 
+/// one that the candidates take, as they do all that the results do
 void GraphSearch::insert(float key, int32_t id) {
     const int32_t order = get_id(id);
     // what is as far is no result, as in FAISS's heaps
     if (key < kFar && results.takes(key)) {
         results.insert(key, order);
     }
-    if (candidates.takes(key)) {
-        first_open = std::min(first_open, candidates.insert(key, order));
-    }
+    first_open = std::min(first_open, candidates.insert(key, order));
 }
 
 bool GraphSearch::find_open() {

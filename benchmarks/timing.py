@@ -177,6 +177,9 @@ def draw(rows: Sequence[SpeedRow], path: Path) -> None:
                 for row in known
                 if (row.case, row.queries_at_once, row.threads) == (case, *load)
             ]
+            if not part:
+                axes.set_visible(False)
+                continue
             _draw_indexes(axes, part)
             axes.set_title(f"{case}, {load[0]} at once, {load[1]} thread(s)")
     figure.savefig(path, dpi=80)

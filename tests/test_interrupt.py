@@ -34,6 +34,10 @@ PROGRAM = """
         x = rng.standard_normal((30_000, 1024), dtype=np.float32)
         if kind == "float":
             index = faiss_bebr.IndexSDC(1024, 2)
+        elif kind == "graph":
+            x = x[:2000]
+            index = faiss_bebr.index_factory(1024, "HNSW8,SDC2")
+            index.train(x)
         else:
             quantizer = faiss.IndexFlatL2(1024)
             quantizer.add(x[:10])
@@ -57,7 +61,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.parametrize("kind", ["binary", "binary lists", "float", "ivf"])
+@pytest.mark.parametrize("kind", ["binary", "binary lists", "float", "ivf", "graph"])
 @pytest.mark.parametrize("nq", [4, 20_000])
 def test_interrupt(kind, nq):
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), kind, str(nq)]
@@ -70,4 +74,5 @@ def test_interrupt(kind, nq):
             output, _ = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert output == "interrupted True 30000\n"
+    ntotal = 2000 if kind == "graph" else 30000
+    assert output == f"interrupted True {ntotal}\n"

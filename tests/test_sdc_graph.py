@@ -91,6 +91,38 @@ def test_equal_vectors(metric, vectors):
         )
 
 
+def test_codes_of_one_bit_on_both_sides():
+    """Most distances are equal then: another way is gone, to no worse results."""
+    x, queries = (np.where(v > 0, 1, -1) for v in clustered_vectors(4000, 500, 64))
+    x, queries = x.astype(np.float32), queries.astype(np.float32)
+    storage = make_index([64], IP)
+    stock, ours = make_graphs(x, storage)
+    exact = storage.search(queries, 10)[0]
+    for efSearch in (16, 64):
+        stock.hnsw.efSearch = ours.hnsw.efSearch = efSearch
+        theirs, found = (
+            (graph.search(queries, 10)[0] == exact).mean() for graph in (stock, ours)
+        )
+        assert found > max(theirs - 0.01, 0.9)
+
+
+def test_subclasses_of_graphs_stay(vectors):
+    """They have fields that a faiss.IndexHNSW has not."""
+    x, queries = vectors
+    graph = faiss.IndexHNSWCagra(D_IN, 8, faiss.METRIC_L2)
+    storage = make_index([64, 64], L2)
+    graph.storage, graph.own_fields = storage, False
+    graph.add(x)
+    graph.base_level_only = True
+    graph.num_base_level_search_entrypoints = 5
+    read = faiss_bebr.deserialize_index(faiss_bebr.serialize_index(graph))
+    assert isinstance(read, faiss.IndexHNSWCagra)
+    assert read.base_level_only and read.num_base_level_search_entrypoints == 5
+    np.testing.assert_array_equal(
+        read.search(queries, 5)[1], graph.search(queries, 5)[1]
+    )
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_bad_queries(bad, vectors):
     x, queries = vectors
@@ -121,6 +153,7 @@ def test_parameters(metric, vectors):
     assert len(selected) > 500 and ((selected >= 500) & (selected < 900)).all()
     assert (found["efSearch"] != found["default"]).any()
     assert (found["steps"] != found["default"]).any()
+    assert_same_search(stock, ours, queries, 10, faiss.SearchParameters())
     ours.hnsw.search_bounded_queue = stock.hnsw.search_bounded_queue = False
     assert_same_search(stock, ours, queries, 10)
 

@@ -112,6 +112,12 @@ def change_bias(blocks: Blocks) -> None:
     blocks.W[1][1][3] += 1e-3
 
 
+def change_all_inverse_weights(blocks: Blocks) -> None:
+    """Each so little that only their sum counts."""
+    for block in blocks.R:
+        block[0][:] += 4e-6
+
+
 def change_mean(blocks: Blocks) -> None:
     for block in blocks.R:
         block[1][3] += 1e-3
@@ -132,6 +138,7 @@ def add_hidden(blocks: Blocks) -> None:
         change_reconstruction,
         change_reconstructions,
         change_bias,
+        change_all_inverse_weights,
         change_mean,
         add_hidden,
     ],

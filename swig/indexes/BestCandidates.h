@@ -33,7 +33,7 @@ struct BestCandidates {
     size_t insert(float key, int32_t order) {
         size -= size == keys.size();
         size_t place = 0;
-        // all of them without a branch
+        // a branch for each would be missed more often than it saves
         for (size_t i = 0; i < size; i++) {
             place += keys[i] < key;
         }

@@ -12,11 +12,11 @@ namespace {
 
 constexpr float kFar = std::numeric_limits<float>::max();
 
-constexpr size_t kMaxKept = 16;
-
-/// Zeros of earlier searches of this thread, at most kMaxKept, since clearing
-/// what they have set is cheaper than to clear all.
+/// Zeros of earlier searches of this thread, since to clear what they have set
+/// is cheaper than to clear all. Few and small, as they stay with the thread.
 thread_local std::vector<std::vector<uint64_t>> zeroed_words;
+constexpr size_t kMaxKept = 8; // searches that take turns, see SDCGraph
+constexpr size_t kMaxWords = size_t(1) << 18; // of 16 million vectors
 
 } // namespace
 
@@ -30,7 +30,8 @@ VisitedBits::VisitedBits(size_t n) {
 }
 
 VisitedBits::~VisitedBits() {
-    if (!words.empty() && zeroed_words.size() < kMaxKept) {
+    if (!words.empty() && words.capacity() <= kMaxWords &&
+        zeroed_words.size() < kMaxKept) {
         clear();
         zeroed_words.push_back(std::move(words));
     }
@@ -205,7 +206,7 @@ bool GraphSearch::find_open() {
     return first_open < candidates.size;
 }
 
-/// whether ef_search candidates are nearer than the first open one
+/// as FAISS counts: those that are as far as it do not count
 bool GraphSearch::has_enough() const {
     size_t nearer = first_open;
     while (nearer >= ef_search &&

@@ -19,6 +19,10 @@ struct VisitedBits {
 
     /// Adds n vectors; the new ones stay in ids. Returns their number.
     size_t add(int32_t* ids, size_t n) {
+        // before a bit is set, as it may throw
+        if (seen.capacity() < seen.size() + n) {
+            seen.reserve(2 * (seen.size() + n));
+        }
         size_t nnew = 0;
         for (size_t i = 0; i < n; i++) {
             const int32_t id = ids[i];

@@ -9,13 +9,14 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <typeinfo>
 #include <utility>
 
 namespace faiss_bebr {
 
 namespace {
 
-/// searches of a thread that wait for memory together
+/// searches of a thread that wait for memory together; more gain nothing
 constexpr idx_t kTurns = 8;
 
 /// efSearch of a search that GraphSearch does; 0: it is none
@@ -32,12 +33,11 @@ size_t get_ef_search(
     found.check_relative_distance = hnsw.check_relative_distance;
     found.bounded_queue = hnsw.search_bounded_queue;
     if (params) {
-        const auto* own =
-                dynamic_cast<const faiss::SearchParametersHNSW*>(params);
-        if (!own) {
-            return 0;
+        found.sel = params->sel;
+        if (const auto* own =
+                    dynamic_cast<const faiss::SearchParametersHNSW*>(params)) {
+            found = *own;
         }
-        found = *own;
     }
     const bool is_plain =
             !found.sel && found.check_relative_distance && found.bounded_queue;
@@ -177,6 +177,7 @@ void SDCGraph::search(
 }
 
 faiss::IndexHNSW* make_graph(IndexSDC* storage, int M) {
+    FAISS_THROW_IF_NOT_MSG(storage, "storage is null");
     return new SDCGraph(storage, M);
 }
 
@@ -185,9 +186,12 @@ bool is_graph(const faiss::Index* index) {
 }
 
 bool is_stock_graph(const faiss::Index* index) {
-    const auto* graph = dynamic_cast<const faiss::IndexHNSW*>(index);
-    return graph && !is_graph(index) &&
-            dynamic_cast<const IndexSDC*>(graph->storage);
+    // none of its subclasses, which have more that would be lost
+    if (!index || typeid(*index) != typeid(faiss::IndexHNSW)) {
+        return false;
+    }
+    const auto* graph = static_cast<const faiss::IndexHNSW*>(index);
+    return dynamic_cast<const IndexSDC*>(graph->storage);
 }
 
 faiss::IndexHNSW* take_over_graph(faiss::IndexHNSW* index) {

@@ -7,10 +7,12 @@
 namespace faiss_bebr {
 
 /** A faiss::IndexHNSW over an IndexSDC with a search of its own, which goes the
- * same way, see GraphSearch. All else is the base's, and so are searches with a
- * selector, with an unbounded queue, without check_relative_distance, and over
- * another storage. Python sees a faiss.IndexHNSW; it has no fields of its own,
- * and its files are those of a faiss::IndexHNSW.
+ * same way, see GraphSearch. Only among equal distances may it go another one,
+ * by ids and not by places in a heap. All else is the base's, and so are
+ * searches with a selector, with an unbounded queue, without
+ * check_relative_distance or by another search_method, and over another
+ * storage; use_visited_hashset is for these. Python sees a faiss.IndexHNSW; it
+ * has no fields of its own, and its files are those of a faiss::IndexHNSW.
  */
 struct SDCGraph : faiss::IndexHNSW {
     /// @param storage  not owned

@@ -25,25 +25,21 @@ constexpr idx_t kBatch = 64;
 
 /// rows of a batch, so that all threads have some
 idx_t get_batch(idx_t n) {
-    const idx_t nthreads = omp_get_max_threads();
+    const idx_t nthreads = omp_in_parallel() ? 1 : omp_get_max_threads();
     return std::clamp((n + nthreads - 1) / nthreads, idx_t(1), kBatch);
 }
 
 /** body(first, number) for batches of n rows. Threads take turns, which the
- * user's interrupt stops.
+ * user's interrupt stops; a look at it waits for Python's lock.
+ * @param ops  operations for a row, about
  */
 template <class Body>
-void for_batches(idx_t n, const Body& body) {
-    const auto check_interrupt = [] {
-        if (is_calling_thread()) {
-            faiss::InterruptCallback::check();
-        }
-    };
-    check_interrupt();
+void for_batches(idx_t n, size_t ops, const Body& body) {
     const idx_t batch = get_batch(n);
+    const idx_t period = faiss::InterruptCallback::get_period_hint(ops * batch);
     parallel_for((n + batch - 1) / batch, 2, [&](idx_t i) {
-        if (i > 0) {
-            check_interrupt();
+        if (i > 0 && i % period == 0 && is_calling_thread()) {
+            faiss::InterruptCallback::check();
         }
         body(i * batch, std::min(batch, n - i * batch));
     });
@@ -61,6 +57,12 @@ void normalize_rows(idx_t n, int d, float* x) {
             row[j] /= norm;
         }
     }
+}
+
+/// multiplications for a row
+size_t count_weights(const BinarizerBlock& block) {
+    return block.skip_weight.size() + block.hidden_weight.size() +
+            block.output_weight.size();
 }
 
 int max_hidden(const std::vector<BinarizerBlock>& blocks) {
@@ -227,6 +229,19 @@ void BinarizerTransform::train(idx_t n, const float* x) {
     is_trained = true;
 }
 
+size_t BinarizerTransform::count_ops() const {
+    if (quantizes_uniformly()) {
+        return count_weights(binarization[0]);
+    }
+    size_t n = 0;
+    for (const auto* blocks : {&binarization, &reconstruction}) {
+        for (const BinarizerBlock& block : *blocks) {
+            n += count_weights(block);
+        }
+    }
+    return n;
+}
+
 void BinarizerTransform::apply_batch(idx_t n, const float* f, float* b) const {
     std::vector<float> output(n * d_out);
     if (quantizes_uniformly()) {
@@ -265,7 +280,7 @@ void BinarizerTransform::apply_noalloc(idx_t n, const float* x, float* xt)
         const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    for_batches(n, [&](idx_t i, idx_t ni) {
+    for_batches(n, count_ops(), [&](idx_t i, idx_t ni) {
         apply_batch(ni, x + i * d_in, xt + i * d_out);
     });
 }
@@ -275,7 +290,7 @@ void BinarizerTransform::reverse_transform(idx_t n, const float* xt, float* x)
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_out, xt);
     const BinarizerBlock& block = reconstruction.back();
-    for_batches(n, [&](idx_t i, idx_t ni) {
+    for_batches(n, count_weights(block), [&](idx_t i, idx_t ni) {
         std::vector<float> hidden(ni * block.hidden);
         float* out = x + i * d_in;
         block.apply(ni, xt + i * d_out, out, hidden.data());
@@ -305,7 +320,7 @@ void BinarizerTransform::check_identical(
 void BinarizerTransform::encode(idx_t n, const float* x, uint8_t* codes) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    for_batches(n, [&](idx_t i, idx_t ni) {
+    for_batches(n, count_ops(), [&](idx_t i, idx_t ni) {
         std::vector<float> b(ni * d_out);
         std::vector<uint8_t> levels(d_out);
         apply_batch(ni, x + i * d_in, b.data());

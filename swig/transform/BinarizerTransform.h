@@ -26,8 +26,8 @@ using faiss::idx_t;
  * network trained for a budget of bytes, b_u is the uniform quantizer of
  * W_0(f): the nearest of the values that it may have, of two the upper one. It
  * is computed so, by one product and not two for each plane. Only where a value
- * is next to the edge of a cell, as near as sums of floats are rounded, may it
- * be in the other cell than the sums of the recurrence have it in.
+ * is next to the edge of a cell, see is_uniform_quantizer() for how near, may
+ * it be in the other cell than the sums of the recurrence have it in.
  */
 struct BinarizerTransform : faiss::VectorTransform {
     PlaneLayout layout;
@@ -140,6 +140,9 @@ struct BinarizerTransform : faiss::VectorTransform {
     std::vector<BinarizerBlock> binarization;
     std::vector<BinarizerBlock> reconstruction;
     bool has_uniform_blocks = false; ///< is_uniform_quantizer() of them
+
+    /// multiplications for a vector
+    size_t count_ops() const;
 
     /// apply_noalloc() of few vectors, by one thread
     void apply_batch(idx_t n, const float* f, float* b) const;

@@ -10,9 +10,8 @@ namespace faiss_bebr {
  *
  * - all blocks are linear, the weights of W_t are the first rows of those of
  *   W_0, and all R_t are the same;
- * - W_t(f - R(b)) is W_0(f) - b: each entry of the product of the weights of
- *   W_0 and R is less than 4e-6 from that of the identity, each entry of the
- *   bias less than 1e-5 of max(1, |its value in W_0|) from what it has to be.
+ * - W_t(f - R(b)) is W_0(f) - b, whatever b is, to less than 1e-4: the error
+ *   of the bias and twice the sum of those of the weights, in each dimension.
  *
  * Rows of W_0 may be zero, where the identity then is too, if W_0(f) = 0 has
  * the code there that the biases of W_t make.

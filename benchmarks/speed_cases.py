@@ -14,6 +14,8 @@ import faiss_bebr
 
 K = 10
 NETWORK = "BEBR256x6"
+# planes by hand, without centroids: the network is one product, see docs/training.md
+PLANE_WIDTHS = (256, 256)
 
 
 def _get_code_size(index: Any) -> int:
@@ -27,9 +29,14 @@ def _get_code_size(index: Any) -> int:
 
 
 class Cases:
-    """Builds contenders over the documents; the network is trained once."""
+    """Builds contenders over the documents; networks are trained once."""
 
-    def __init__(self, data: Embeddings, network: str = NETWORK) -> None:
+    def __init__(
+        self,
+        data: Embeddings,
+        network: str = NETWORK,
+        plane_widths: tuple[int, ...] = PLANE_WIDTHS,
+    ) -> None:
         self.documents = data.documents
         self.queries = data.reported_queries
         exact = faiss.IndexFlatIP(self.documents.shape[1])
@@ -38,6 +45,12 @@ class Cases:
         index = self._make(f"{network},SDC2")
         binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
         faiss_bebr.register_binarizer("speed", binarizer)
+        planes = "-".join(map(str, plane_widths))
+        by_hand = faiss_bebr.train_binarizer(
+            self.documents, document_plane_widths=plane_widths, coarse=False
+        )
+        faiss_bebr.register_binarizer(planes, by_hand.to_transform())
+        self.planes = f"BEBR[{planes}]"
         self.network = network
         self.trained = {f"{network},SDC2": index}
 
@@ -70,7 +83,13 @@ class Cases:
 
     def flat(self) -> Iterator[list[Contender]]:
         for descriptions in (
-            ("PQ128x4fs", f"{self.network},SDC2", f"{self.network},SDC2fs"),
+            (
+                "PQ128x4fs",
+                f"{self.network},SDC2",
+                f"{self.network},SDC2fs",
+                f"{self.planes},SDC",
+                f"{self.planes},SDCfs",
+            ),
             ("RaBitQfs2", f"{self.network},SDC4"),
             ("SQ4", f"{self.network},SDC4"),
         ):
@@ -83,6 +102,7 @@ class Cases:
                 "IVF1024,PQ128x4fs",
                 "IVF1024,PQ64x4fs,Refine(PQ32)",
                 f"{self.network},IVF1024,SDC2",
+                f"{self.planes},IVF1024,SDC",
             )
             parameter, values = "nprobe", (4, 8, 16, 32, 64, 128, 256)
         else:

@@ -17,6 +17,8 @@ import speed_cases  # noqa: E402
 import timing  # noqa: E402
 from embeddings import Embeddings  # noqa: E402
 
+import faiss_bebr  # noqa: E402
+
 
 class Slow:
     """Takes as much longer as it is told, by the clock that timing reads."""
@@ -81,7 +83,8 @@ def test_ratio_at_equal_recall():
 
 def test_graphs_are_compared(embeddings):
     data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
-    contenders, parameter, values = speed_cases.Cases(data, "BEBR16x4").swept("hnsw")
+    cases = speed_cases.Cases(data, "BEBR16x4", (16, 16))
+    contenders, parameter, values = cases.swept("hnsw")
     d = embeddings.shape[1]
     sizes = [one.bytes_per_vector for one in contenders[:3]]
     assert sizes[:2] == [d, d // 2 + 1] and d // 2 < sizes[2] <= 0.6 * d
@@ -120,7 +123,7 @@ def test_binary_contenders_hold_the_same_codes():
 
 def test_cases_share_a_network(embeddings):
     data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
-    cases = speed_cases.Cases(data, "BEBR16x2")
+    cases = speed_cases.Cases(data, "BEBR16x2", (16, 16))
     first, second = cases.contender("BEBR16x2,SDC2"), cases.contender("BEBR16x2,SDC1")
     networks = [
         faiss.downcast_VectorTransform(one.index.chain.at(0)) for one in (first, second)
@@ -129,3 +132,7 @@ def test_cases_share_a_network(embeddings):
     np.testing.assert_array_equal(networks[0].apply(x), networks[1].apply(x))
     assert 0 < second.recall <= 1 and first.recall > second.recall
     assert (first.bytes_per_vector, second.bytes_per_vector) == (6, 4)
+    by_hand = cases.contender(f"{cases.planes},SDC")
+    transform = faiss_bebr.downcast_VectorTransform(by_hand.index.chain.at(0))
+    assert transform.quantizes_uniformly()
+    assert by_hand.bytes_per_vector == 5 and by_hand.recall > second.recall

@@ -35,11 +35,17 @@ idx_t get_batch(idx_t n) {
  */
 template <class Body>
 void for_batches(idx_t n, size_t ops, const Body& body) {
+    const auto check_interrupt = [] {
+        if (is_calling_thread()) {
+            faiss::InterruptCallback::check();
+        }
+    };
+    check_interrupt();
     const idx_t batch = get_batch(n);
     const idx_t period = faiss::InterruptCallback::get_period_hint(ops * batch);
     parallel_for((n + batch - 1) / batch, 2, [&](idx_t i) {
-        if (i > 0 && i % period == 0 && is_calling_thread()) {
-            faiss::InterruptCallback::check();
+        if (i > 0 && i % period == 0) {
+            check_interrupt();
         }
         body(i * batch, std::min(batch, n - i * batch));
     });

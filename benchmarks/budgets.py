@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--queries", action="store_true")
+    parser.add_argument("--no-coarse", action="store_true", help="without centroids")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--documents", type=int)
     arguments = parser.parse_args()
@@ -57,7 +58,11 @@ def main() -> None:
         for epochs in sorted({0, arguments.epochs}):
             began = time.process_time()
             net = train_binarizer(
-                documents, code_size=size, queries=given, epochs=epochs
+                documents,
+                code_size=size,
+                coarse=not arguments.no_coarse,
+                queries=given,
+                epochs=epochs,
             )
             seconds = time.process_time() - began
             code_size, choosing, reported = measure(net, documents, data.queries, exact)

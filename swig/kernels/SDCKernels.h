@@ -48,6 +48,17 @@ struct IntKey {
     int32_t bias;
 };
 
+/// SDCKernels::products
+using ProductFunction =
+        void(size_t n,
+             size_t d_in,
+             size_t d_out,
+             const float* x,
+             const float* weight,
+             const float* start,
+             size_t start_stride,
+             float* y);
+
 /** The inner loops of one instruction set. All sets give the same bits; the
  * plain one says what they are.
  *
@@ -182,25 +193,8 @@ struct SDCKernels {
      *                each row; may be y
      * @param y       output, n rows of d_out
      */
-    void (*products)(
-            size_t n,
-            size_t d_in,
-            size_t d_out,
-            const float* x,
-            const float* weight,
-            const float* start,
-            size_t start_stride,
-            float* y);
-
-    void (*rounded_products)(
-            size_t n,
-            size_t d_in,
-            size_t d_out,
-            const float* x,
-            const float* weight,
-            const float* start,
-            size_t start_stride,
-            float* y);
+    ProductFunction* products;
+    ProductFunction* rounded_products;
 
     /** Hamming distances in int32.
      * @param nwords   64-bit words of a code

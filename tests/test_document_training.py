@@ -220,13 +220,14 @@ class TestScores:
         )
         d = -(-embeddings.shape[1] // 8) * 8
         net = document_trainer.RecurrentBinarizer(embeddings.shape[1], [d] * 8)
-        set_rotation(net, linear)
+        metric = score_metric(embeddings[:100], embeddings, 0.5)
+        set_rotation(net, linear, metric)
         net.set_document_code(widths, ncentroids)
         return ScoreLearner(
             net,
             linear,
             sample,
-            embeddings[:100],
+            metric,
             ScoreOptions(learning_rate=1.0),
             epochs=epochs,
             seed=0,
@@ -241,7 +242,7 @@ class TestScores:
         learner = self.learner(embeddings, ncentroids=ncentroids)
         sample = learner.sample
         z, decoded = IndexCodes(
-            (24, 16), learner.rows, sample.mean, sample.centroids
+            (24, 16), learner.rows, sample.mean, sample.centroids, learner.metric
         ).decode(sample.x)
         # The same by the network that the steps would end with, but for its 8 bits.
         learner.settle()
@@ -306,7 +307,7 @@ class TestScores:
         x = rng.standard_normal((600, 16)).astype(np.float32)
         queries = x[:200].copy()
         queries[:, 8:] *= 0.1
-        metric = score_metric(queries, x)
+        metric = score_metric(queries, x, 0.25)
         np.testing.assert_allclose(metric, metric.T)
         assert np.trace(metric) == pytest.approx(16)
         assert np.linalg.eigvalsh(metric).min() > 0

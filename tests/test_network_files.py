@@ -7,6 +7,7 @@ import json
 import os
 import struct
 
+import faiss
 import numpy as np
 import pytest
 
@@ -68,6 +69,38 @@ class TestRoundTrip:
         # no longer bound to the file
         (tmp_path / "net").unlink()
         found.train()(torch.from_numpy(x)).sum().backward()
+
+    def test_weights_of_errors(self, tmp_path):
+        net = random_network([16, 8], 0, False)
+        assert net.to_transform().error_weight.size() == 0
+        weight = np.random.default_rng(0).standard_normal((16, 16))
+        net.set_error_weight(weight @ weight.T)
+        net.save(tmp_path / "net")
+        found = RecurrentBinarizer.load(tmp_path / "net")
+        assert_same_state(found, net)
+        transform = found.to_transform()
+        copied = faiss.vector_to_array(transform.error_weight).reshape(16, 16)
+        np.testing.assert_array_equal(copied, net.error_weight.numpy())
+        np.testing.assert_allclose(net.error_weight, weight @ weight.T, rtol=1e-5)
+        net.set_error_weight(None)
+        assert net.to_transform().error_weight.size() == 0
+        with pytest.raises(
+            ValueError, match=r"shape \(16, 16\) expected, got \(8, 8\)"
+        ):
+            net.set_error_weight(np.eye(8))
+
+    def test_files_from_before_there_were_weights_of_errors(self, saved):
+        path, description, tensors = saved
+        del tensors["error_weight"]
+        write_tensor_file(path, "binarizer", description, tensors)
+        assert RecurrentBinarizer.load(path).error_weight.shape == (0, 0)
+
+    def test_weights_of_errors_of_another_shape(self, saved):
+        path, description, tensors = saved
+        tensors["error_weight"] = torch.ones(3, 3)
+        write_tensor_file(path, "binarizer", description, tensors)
+        with pytest.raises(ValueError, match="error_weight: .* expected"):
+            RecurrentBinarizer.load(path)
 
     def test_description_of_a_trained_network(self, embeddings, tmp_path):
         net = train_binarizer(

@@ -43,7 +43,14 @@ from .residual_start import (
 )
 from .run import Run
 from .sampling import draw_queries, draw_sample
-from .score_training import STEPS_PER_EPOCH, ScoreLearner, ScoreOptions
+from .score_training import (
+    DOCUMENT_METRIC_POWER,
+    QUERY_METRIC_POWER,
+    STEPS_PER_EPOCH,
+    ScoreLearner,
+    ScoreOptions,
+    score_metric,
+)
 from .start import plane_groups
 
 MAX_CENTROIDS = SDCQuantizer.max_ncentroids
@@ -58,7 +65,7 @@ DEFAULT_LEARNING_RATE = 1.0
 # Of the numbers and the tensors in a checkpoint that say what the start was.
 START_NAMES = (
     ("plane_widths", "ncentroids", "unit"),
-    ("rows", "mean", "centroids"),
+    ("rows", "mean", "centroids", "metric"),
 )
 
 
@@ -185,26 +192,29 @@ def train_document_code(
             centroids=residuals.centroids,
         )
         if start is None:
+            power = DOCUMENT_METRIC_POWER if queries is None else QUERY_METRIC_POWER
+            metric = score_metric(material.anchors, rows, power)
             rotation, recall = choose_code(
-                net, residuals, codes, held_out, run, rng, watch.bar
+                net, residuals, metric, codes, held_out, run, rng, watch.bar
             )
             net.report = TrainingReport(
                 recall, recall, settings=run.settings, data=material.data
             )
         else:
-            rotation = _restore_start(net, start)
+            metric = start.tensors["metric"].numpy()
+            rotation = _restore_start(net, start, metric)
             watch.bar.update(start_steps)
         if run.epochs:
             learner = ScoreLearner(
                 net,
                 rotation,
                 residuals,
-                material.anchors,
+                metric,
                 options,
                 epochs=run.epochs,
                 seed=run.seed,
             )
-            begun = start or _start_state(net, rotation, residuals)
+            begun = start or _start_state(net, rotation, residuals, metric)
             loop = Loop(net, learner, held_out, run, watch, begun)
             if stored is not None:
                 loop.restore(stored)
@@ -213,7 +223,10 @@ def train_document_code(
 
 
 def _start_state(
-    net: RecurrentBinarizer, rotation: ScaledRotation, residuals: Residuals
+    net: RecurrentBinarizer,
+    rotation: ScaledRotation,
+    residuals: Residuals,
+    metric: np.ndarray,
 ) -> LearningState:
     numbers = {
         "plane_widths": list(net.document_plane_widths),
@@ -224,16 +237,19 @@ def _start_state(
         "rows": torch.from_numpy(rotation.rows),
         "mean": torch.from_numpy(rotation.mean),
         "centroids": torch.from_numpy(residuals.centroids),
+        "metric": torch.from_numpy(metric),
     }
     return LearningState(numbers, tensors)
 
 
-def _restore_start(net: RecurrentBinarizer, start: LearningState) -> ScaledRotation:
+def _restore_start(
+    net: RecurrentBinarizer, start: LearningState, metric: np.ndarray
+) -> ScaledRotation:
     numbers, tensors = start
     rotation = ScaledRotation(
         tensors["rows"].numpy(), tensors["mean"].numpy(), numbers["unit"]
     )
-    set_rotation(net, rotation)
+    set_rotation(net, rotation, metric)
     net.set_document_code(numbers["plane_widths"], numbers["ncentroids"])
     return rotation
 
@@ -254,6 +270,7 @@ def _check_sample(sample: np.ndarray, request: DocumentRequest) -> None:
 def choose_code(
     net: RecurrentBinarizer,
     sample: Residuals,
+    metric: np.ndarray,
     codes: list[DocumentCode],
     held_out: HeldOut,
     run: Run,
@@ -261,7 +278,10 @@ def choose_code(
     bar: tqdm,
 ) -> tuple[ScaledRotation, float]:
     """Make ``net`` the start for the code of best held-out recall, and let it say that
-    code. Returns the start's map and that recall."""
+    code. Returns the start's map and that recall.
+
+    metric: see ``set_rotation``.
+    """
     recalls, maps = [], []
     for code in codes:
         rotation = fit_rotation(
@@ -272,12 +292,12 @@ def choose_code(
             rng=rng,
             after_round=bar.update,
         )
-        set_rotation(net, rotation)
+        set_rotation(net, rotation, metric)
         net.set_document_code(code.plane_widths, code.ncentroids)
         recalls.append(held_out.recall(net))
         maps.append(rotation)
         bar.set_postfix(recall=f"{max(recalls):.4f}")
     best = int(np.argmax(recalls))
-    set_rotation(net, maps[best])
+    set_rotation(net, maps[best], metric)
     net.set_document_code(codes[best].plane_widths, codes[best].ncentroids)
     return maps[best], recalls[best]

@@ -28,6 +28,8 @@ class IndexCodes:
     mean : (d,) float64
     centroids : (ncentroids, d) float32
         Of ``f``; no rows for an index without a coarse stage.
+    metric : (d, d) float64
+        What errors cost, of ``f`` likewise.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class IndexCodes:
         rows: np.ndarray,
         mean: np.ndarray,
         centroids: np.ndarray,
+        metric: np.ndarray,
     ) -> None:
         d = len(rows)
         # Dimensions past the embeddings', which fill up a byte, are left out.
@@ -52,6 +55,8 @@ class IndexCodes:
             list(plane_widths), faiss.METRIC_INNER_PRODUCT, d_out, len(centroids)
         )
         index.set_query_map([1.0] * d_out, self._origin.tolist())
+        turned = self.rows @ metric @ self.rows.T
+        index.set_error_weight(((turned + turned.T) / 2).astype(np.float32).ravel())
         index.set_scale_bytes(SCALE_BYTES)
         faiss.copy_array_to_vector(self._centroids.ravel(), index.sdc.centroids)
         self._index = index

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from faiss_bebr.swigfaiss_bebr import PlaneLayout
 
-from .blocks import ResidualBlock, as_array, binary_sign
+from .blocks import ResidualBlock, as_array, as_tensor, binary_sign
 
 if TYPE_CHECKING:
     from faiss_bebr import BinarizerTransform
@@ -100,6 +100,9 @@ class RecurrentBinarizer(nn.Module):
     query_weight, query_offset : (m_0,) float32 buffers
         An index scores with ``query_weight * y + query_offset`` in place of a query's
         code ``y``; 1 and 0 unless set.
+    error_weight : (m_0, m_0) float32 buffer, or (0, 0)
+        What the errors of decoded documents cost, which an index chooses codes by, see
+        ``set_error_weight``.
     document_plane_widths : tuple of int
         Planes that an index keeps of a document; empty for those of all planes.
     ncentroids : int
@@ -112,6 +115,7 @@ class RecurrentBinarizer(nn.Module):
 
     query_weight: torch.Tensor
     query_offset: torch.Tensor
+    error_weight: torch.Tensor
     report: TrainingReport | None
 
     def __init__(
@@ -143,6 +147,7 @@ class RecurrentBinarizer(nn.Module):
         )
         self.register_buffer("query_weight", torch.ones(self.d_out))
         self.register_buffer("query_offset", torch.zeros(self.d_out))
+        self.register_buffer("error_weight", torch.zeros(0, 0))
 
     @property
     def nbits(self) -> int:
@@ -176,6 +181,22 @@ class RecurrentBinarizer(nn.Module):
             )
         self.document_plane_widths = widths
         self.ncentroids = int(ncentroids)
+
+    def set_error_weight(self, weight: np.ndarray | None) -> None:
+        """Say what an error ``e`` of a decoded document costs: ``e' weight e``.
+
+        weight: (m_0, m_0), symmetric; None for the squared error. See
+        ``SDCQuantizer::error_weight`` of the C++ part. Raises ``ValueError`` for
+        another shape.
+        """
+        if weight is None:
+            weight = np.zeros((0, 0))
+        elif weight.shape != (self.d_out, self.d_out):
+            raise ValueError(
+                f"weight: shape {(self.d_out, self.d_out)} expected, got {weight.shape}"
+            )
+        symmetric = (weight + weight.T) / 2
+        self.error_weight = as_tensor(symmetric).to(self.query_weight.device)
 
     def blocks(self) -> list[tuple[ResidualBlock, ResidualBlock]]:
         """``(W_t, R_t)`` of every plane."""
@@ -313,6 +334,7 @@ class RecurrentBinarizer(nn.Module):
             target.set_binarization_block(t, *binarization.folded())
             target.set_reconstruction_block(t, *reconstruction.folded())
         target.set_query_map(as_array(self.query_weight), as_array(self.query_offset))
+        target.set_error_weight(as_array(self.error_weight).ravel())
         target.set_document_code(list(self.document_plane_widths), self.ncentroids)
         target.is_trained = True
 

@@ -153,9 +153,14 @@ def transform_dim(d_in: int) -> int:
 
 
 @torch.no_grad()
-def set_rotation(net: RecurrentBinarizer, rotation: ScaledRotation) -> None:
+def set_rotation(
+    net: RecurrentBinarizer, rotation: ScaledRotation, metric: np.ndarray | None
+) -> None:
     """Make ``net``, of MAX_NBITS planes of all dimensions, emit its output, with the
-    query map that makes scores those of ``rows^T rows``."""
+    query map that makes scores those of ``rows^T rows``.
+
+    metric: (d_in, d_in), what errors of decoded documents cost; None for their squares.
+    """
     rows, mean, unit = rotation
     d_in, d = net.d_in, net.d_out
     # Dimensions past the embeddings' are empty.
@@ -168,3 +173,7 @@ def set_rotation(net: RecurrentBinarizer, rotation: ScaledRotation) -> None:
     query_weight[:d_in] = unit**2
     net.query_weight.copy_(as_tensor(query_weight))
     net.query_offset.copy_(as_tensor(query_weight * (weight @ mean)))
+    if metric is not None:
+        metric, turned = np.zeros((d, d)), rows @ metric @ rows.T
+        metric[:d_in, :d_in] = turned
+    net.set_error_weight(metric)

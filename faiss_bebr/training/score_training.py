@@ -35,8 +35,9 @@ POWER_STEPS = 20
 # Of second derivatives, in units of their mean: directions without variance have none.
 DAMPING = 1e-3
 NEIGHBOURS = 30
-# Of the second moment of what queries see, see ``score_metric``.
-METRIC_POWER = 0.25
+# Of the second moment of what queries see, see ``score_metric``. What documents see is
+# less like what real queries do.
+QUERY_METRIC_POWER, DOCUMENT_METRIC_POWER = 0.75, 0.5
 # Least eigenvalue of that moment, in units of the largest.
 LEAST_MOMENT = 1e-3
 
@@ -74,8 +75,8 @@ class ScoreLearner:
         The start, of orthonormal rows.
     sample : Residuals
         Documents.
-    anchors : (n, d_in) float32
-        Queries, or documents of the sample.
+    metric : (d_in, d_in) float64
+        See ``score_metric``.
     """
 
     steps_per_epoch = STEPS_PER_EPOCH
@@ -85,7 +86,7 @@ class ScoreLearner:
         net: RecurrentBinarizer,
         rotation: ScaledRotation,
         sample: Residuals,
-        anchors: np.ndarray,
+        metric: np.ndarray,
         options: ScoreOptions,
         *,
         epochs: int,
@@ -93,7 +94,7 @@ class ScoreLearner:
     ) -> None:
         self.net = net
         self.sample = sample
-        self.metric = score_metric(anchors, sample.x)
+        self.metric = metric
         self.options = options
         self.total_steps = epochs * self.steps_per_epoch
         self.generator = torch.Generator().manual_seed(seed)
@@ -125,7 +126,7 @@ class ScoreLearner:
         self.generator.set_state(tensors["generator"])
 
     def settle(self) -> None:
-        set_rotation(self.net, make_rotation(self.sample, self.rows))
+        set_rotation(self.net, make_rotation(self.sample, self.rows), self.metric)
 
     def step(self) -> ScoreLosses:
         count = min(POINTS_PER_STEP, len(self.sample.x))
@@ -148,6 +149,7 @@ class ScoreLearner:
             self.rows,
             self.sample.mean,
             self.sample.centroids,
+            self.metric,
         )
 
 
@@ -210,7 +212,7 @@ def _losses(z: np.ndarray, decoded: np.ndarray, metric: np.ndarray) -> list[floa
     return losses
 
 
-def score_metric(anchors: np.ndarray, x: np.ndarray) -> np.ndarray:
+def score_metric(anchors: np.ndarray, x: np.ndarray, power: float) -> np.ndarray:
     """What an error of a decoded document costs, as a matrix: (d, d) float64, of trace
     d.
 
@@ -218,8 +220,8 @@ def score_metric(anchors: np.ndarray, x: np.ndarray) -> np.ndarray:
     score matters for have it as a near neighbour, and the part of an error along the
     document is what scales are chosen for. So the matrix is the mean of q'q'^T over
     anchors and their neighbours, q' being q less its part along the neighbour, to
-    the power METRIC_POWER: the encoder and its ranges do not know of it, and the
-    further from the identity it is the less they suit it.
+    a power below 1: the plane widths and the ranges do not know of it, and the further
+    from the identity it is the less they suit it.
 
     anchors: (n, d) float32, queries or documents; x: (nx, d) float32, documents.
     """
@@ -232,7 +234,7 @@ def score_metric(anchors: np.ndarray, x: np.ndarray) -> np.ndarray:
         moment += across.T @ across
     values, vectors = np.linalg.eigh(moment)
     values = np.maximum(values, LEAST_MOMENT * (values[-1] or 1.0))
-    powers = values**METRIC_POWER
+    powers = values**power
     return (vectors * (powers / powers.mean())) @ vectors.T
 
 

@@ -60,6 +60,7 @@ def load_network(path: str | os.PathLike[str]) -> RecurrentBinarizer:
         code = description["document_code"]
         _check_types("document_code", code, DOCUMENT_CODE_TYPES)
         net.set_document_code(**code)
+        _shape_error_weight(net, tensors)
         _check_state(tensors, net.state_dict())
         for name, value in tensors.items():
             if name.endswith("running_var") and (value < 0).any():
@@ -95,6 +96,16 @@ def versions() -> dict[str, str]:
     import faiss_bebr  # here, since training does not need the native module
 
     return {"faiss_bebr": faiss_bebr.__version__, "torch": str(torch.__version__)}
+
+
+def _shape_error_weight(
+    net: RecurrentBinarizer, tensors: dict[str, torch.Tensor]
+) -> None:
+    """Let ``net`` expect these weights of errors where it may have some."""
+    # Files of faiss_bebr 0.1 before these weights have no such tensor.
+    found = tensors.setdefault("error_weight", torch.zeros(0, 0))
+    if found.shape == (net.d_out, net.d_out):
+        net.error_weight = torch.empty(found.shape, device="meta")
 
 
 def _check_state(

@@ -53,6 +53,24 @@ CodeChooser::CodeChooser(const SDCQuantizer& sdc_in)
             divisors[i].push_back(divisor > 0 ? divisor : INFINITY);
         }
     }
+    if (sdc.has_error_weight()) {
+        set_moves();
+    }
+}
+
+void CodeChooser::set_moves() {
+    errors.resize(sdc.dim());
+    gradients.resize(levels.size());
+    moves.resize(levels.size());
+    steps.resize(levels.size());
+    for (size_t j = 0; j < levels.size(); j++) {
+        int nmissing = 0;
+        for (int width : sdc.layout.plane_widths) {
+            nmissing += int(j) >= width;
+        }
+        steps[j] = 1 << nmissing;
+        moves[j] = static_cast<float>(2 * steps[j] * unit_range[j]);
+    }
 }
 
 void CodeChooser::set_direction(const float* y, const float* x) {
@@ -105,6 +123,10 @@ CodeChooser::Products CodeChooser::try_step(
         uint8_t* code_levels) {
     sdc.layout.quantize(
             y, code_levels, has_plain_range ? nullptr : divisors[step].data());
+    return get_products(code_levels);
+}
+
+CodeChooser::Products CodeChooser::get_products(const uint8_t* code_levels) {
     const int m = sdc.layout.coded_dim();
     const uint8_t* base = sdc.layout.level_base.data();
     float* v = integers.data();
@@ -220,20 +242,87 @@ void CodeChooser::choose(const float* y, const float* x) {
             levels.swap(attempt);
         }
     }
-    scale = get_scale(y, best);
-    vv = best.vv;
+    set_scales(y, best);
+}
+
+void CodeChooser::set_scales(const float* y, const Products& sums) {
+    scale = get_scale(y, sums);
+    vv = sums.vv;
     if (scales_centroids) {
-        set_centroid_scale(best);
+        set_centroid_scale(sums);
     }
     if (has_values) {
         if (scales_centroids) {
-            round_to_pair(best);
+            round_to_pair(sums);
         } else {
             scale_no = static_cast<uint8_t>(sdc.find_scale(scale));
         }
         scale = sdc.scale_values[scale_no];
     }
-    error = get_error(best);
+    error = get_error(sums);
+}
+
+/// sets each level to what leaves the least error; false: none has changed
+bool CodeChooser::improve_levels(float move_scale) {
+    const int m = int(levels.size());
+    const int end = 1 << sdc.layout.nplanes();
+    bool has_changed = false;
+    for (int j = 0; j < m; j++) {
+        const float* weights = sdc.error_weight.data() + size_t(j) * sdc.dim();
+        const float move = move_scale * moves[j];
+        const float edge = 0.5f * weights[j] * move;
+        // NaN, where products overflow, changes nothing
+        if (!(std::abs(gradients[j]) > edge) || !(edge > 0)) {
+            continue;
+        }
+        const float nmoves = gradients[j] / (2 * edge);
+        const int wanted = levels[j] +
+                steps[j] * int(std::lround(std::clamp(nmoves, -256.f, 256.f)));
+        const int level = std::clamp(wanted, 0, end - steps[j]);
+        if (level == levels[j]) {
+            continue;
+        }
+        const float change = move * float((level - levels[j]) / steps[j]);
+        levels[j] = static_cast<uint8_t>(level);
+        for (int i = 0; i < m; i++) {
+            gradients[i] -= change * weights[i];
+        }
+        has_changed = true;
+    }
+    return has_changed;
+}
+
+void CodeChooser::reduce_error(const float* y) {
+    const int m = int(levels.size());
+    // as the vector is before both are made longer
+    const float decoded_scale = scale / centroid_scale;
+    if (!(decoded_scale > 0)) {
+        return;
+    }
+    for (int j = 0; j < sdc.dim(); j++) {
+        errors[j] = y[j];
+    }
+    for (int j = 0; j < m; j++) {
+        const int v = 2 * levels[j] - sdc.layout.level_base[j];
+        errors[j] -= decoded_scale * float(unit_range[j]) * float(v);
+    }
+    const std::vector<float> zeros(m);
+    get_kernels().products(
+            1,
+            sdc.dim(),
+            m,
+            errors.data(),
+            sdc.error_weight.data(),
+            zeros.data(),
+            0,
+            gradients.data());
+    bool has_changed = false;
+    for (int i = 0; i < kMaxSweeps && improve_levels(decoded_scale); i++) {
+        has_changed = true;
+    }
+    if (has_changed) {
+        set_scales(y, get_products(levels.data()));
+    }
 }
 
 } // namespace faiss_bebr

@@ -29,6 +29,12 @@ namespace faiss_bebr {
  * vector gets the norm of x, and the nearest pair is taken. Errors are then of
  * the whole vector, its scaled centroid less it included.
  *
+ * Where errors have weights, reduce_error() then goes on from that code: one
+ * level after the other is set to what leaves the least e' * error_weight * e
+ * with the scale held, until none changes. Errors of different dimensions come
+ * to cancel out in the directions that queries have most of. Scales are chosen
+ * anew after that, by the errors above.
+ *
  * All sums are of doubles in a fixed order, so that codes are the same on every
  * machine and no square of a float overflows.
  */
@@ -50,6 +56,9 @@ struct CodeChooser {
      */
     void choose(const float* y, const float* x);
 
+    /// of the same y, after choose(); only if sdc.has_error_weight()
+    void reduce_error(const float* y);
+
    private:
     /// of y, x and the quantized values v = V * unit * range, weighted
     struct Products {
@@ -62,6 +71,9 @@ struct CodeChooser {
     /// taken. Measured on residuals of embeddings, more of them gain nothing
     static constexpr std::array<float, 6> kSteps =
             {1, 0.6f, 0.75f, 0.9f, 1.1f, 1.3f};
+
+    /// over all levels, at most; few change after the third one
+    static constexpr int kMaxSweeps = 5;
 
     const SDCQuantizer& sdc;
     const bool has_plain_range;
@@ -88,9 +100,19 @@ struct CodeChooser {
     std::vector<uint8_t> attempt;
     std::vector<float> integers; ///< V of an attempt
 
+    // for weights of errors
+    std::vector<float> errors;    ///< of the decoded vector, size dim()
+    std::vector<float> gradients; ///< error_weight * errors, size coded_dim()
+    std::vector<float> moves;     ///< by one level, for a scale of 1, likewise
+    std::vector<int> steps;       ///< one level of a dimension, likewise
+
     void set_vector(const float* y, const float* x);
     void set_direction(const float* y, const float* x);
     Products try_step(const float* y, size_t step, uint8_t* levels);
+    Products get_products(const uint8_t* levels);
+    void set_moves();
+    bool improve_levels(float move_scale);
+    void set_scales(const float* y, const Products& sums);
     double get_gain(const Products& sums) const;
     float get_scale(const float* y, const Products& sums) const;
     void set_centroid_scale(const Products& sums);

@@ -105,6 +105,11 @@ void SDCQuantizer::set_query_map(
     update_coded_map();
 }
 
+void SDCQuantizer::set_error_weight(const std::vector<float>& weight) {
+    check_error_weight(dim(), weight);
+    error_weight = weight;
+}
+
 void SDCQuantizer::set_range(
         const std::vector<float>& range_in,
         float grid_step_in) {
@@ -156,6 +161,7 @@ void SDCQuantizer::take_query_map(const BinarizerTransform& binarizer) {
     FAISS_THROW_IF_NOT_MSG(
             binarizer.is_trained, "train the binarizer before the index");
     set_query_map(binarizer.query_weight, binarizer.query_offset);
+    set_error_weight(binarizer.error_weight);
 }
 
 void SDCQuantizer::check_fits(const BinarizerTransform& binarizer) const {

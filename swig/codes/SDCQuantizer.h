@@ -85,6 +85,15 @@ struct SDCQuantizer {
     std::vector<float> query_weight;
     std::vector<float> query_offset;
 
+    /** What the error of a decoded vector costs, where that is not the squared
+     * error with the weights of the query's map: e' * error_weight * e, up to a
+     * factor, for an error e of all dimensions. Symmetric, size dim() * dim(),
+     * or 0. Errors in directions that queries hardly have are cheap. Only for
+     * input that is finer than the code, see CodeChooser; decoding does not
+     * depend on it.
+     */
+    std::vector<float> error_weight;
+
     /// what the query map takes for the mean of the vectors: query_offset /
     /// query_weight, or 0; size dim()
     std::vector<float> origin;
@@ -175,8 +184,11 @@ struct SDCQuantizer {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// the query map of the binarizer that makes the codes; throws if it is
-    /// not trained
+    /// @param weight  size dim() * dim(), the diagonal not negative; or empty
+    void set_error_weight(const std::vector<float>& weight);
+
+    /// the query map and the weights of errors of the binarizer that makes the
+    /// codes; throws if it is not trained
     void take_query_map(const BinarizerTransform& binarizer);
 
     /// takes plane widths, ncentroids and scale_bytes from what the binarizer
@@ -209,6 +221,12 @@ struct SDCQuantizer {
         return scale_bytes == 1 && ncentroids > 0 &&
                 metric_type == faiss::METRIC_INNER_PRODUCT &&
                 scale_type == Scale_unbiased;
+    }
+
+    /// whether codes are chosen by error_weight
+    bool has_error_weight() const {
+        return !error_weight.empty() && !has_plain_range() &&
+                scale_type != Scale_cosine;
     }
 
     /// throws if vectors of the binarizer have another dimension or fewer

@@ -29,7 +29,7 @@ struct CodeWriter {
 
     /// without centroids; @param whole  what x is the residual of, or x
     void write(const float* x, const float* whole, uint8_t* code) {
-        chooser.choose(x, whole);
+        choose(x, whole);
         overflow = !put(code) || overflow;
     }
 
@@ -37,24 +37,41 @@ struct CodeWriter {
     void write(const float* x, size_t k, const idx_t* numbers, uint8_t* code) {
         double least = 0;
         bool fits = true;
+        idx_t best = numbers[0];
         // there are fewer where distances overflow
         for (size_t i = 0; i < k && numbers[i] >= 0; i++) {
-            const float* centroid =
-                    sdc.centroids.data() + numbers[i] * sdc.dim();
-            for (int j = 0; j < sdc.dim(); j++) {
-                residual[j] = x[j] - centroid[j];
-            }
+            set_residual(x, numbers[i]);
             chooser.choose(residual.data(), x);
             if (i == 0 || chooser.error < least) {
                 least = chooser.error;
                 fits = put(code);
-                put_number(code, numbers[i]);
+                best = numbers[i];
             }
         }
+        if (sdc.has_error_weight()) {
+            set_residual(x, best);
+            choose(residual.data(), x);
+            fits = put(code);
+        }
+        put_number(code, best);
         overflow = !fits || overflow;
     }
 
    private:
+    void choose(const float* x, const float* whole) {
+        chooser.choose(x, whole);
+        if (sdc.has_error_weight()) {
+            chooser.reduce_error(x);
+        }
+    }
+
+    void set_residual(const float* x, idx_t number) {
+        const float* centroid = sdc.centroids.data() + number * sdc.dim();
+        for (int j = 0; j < sdc.dim(); j++) {
+            residual[j] = x[j] - centroid[j];
+        }
+    }
+
     /// what is chosen; false: the scale is too large
     bool put(uint8_t* code) const {
         sdc.layout.pack(chooser.levels.data(), code);

@@ -67,6 +67,36 @@ void check_query_map(
     }
 }
 
+void check_error_weight(int d, const std::vector<float>& weight) {
+    if (weight.empty()) {
+        return;
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            weight.size() == size_t(d) * d,
+            "weights of errors must have size %d * %d or 0, got %zd",
+            d,
+            d,
+            weight.size());
+    for (int i = 0; i < d; i++) {
+        const float* row = weight.data() + size_t(i) * d;
+        FAISS_THROW_IF_NOT_FMT(
+                row[i] >= 0,
+                "weights of errors must not be negative on the diagonal, got "
+                "%g in row %d",
+                row[i],
+                i);
+        for (int j = 0; j <= i; j++) {
+            FAISS_THROW_IF_NOT_FMT(
+                    std::isfinite(row[j]) &&
+                            row[j] == weight[size_t(j) * d + i],
+                    "weights of errors must be finite and symmetric, not so "
+                    "in row %d, column %d",
+                    i,
+                    j);
+        }
+    }
+}
+
 void check_ncentroids(size_t ncentroids) {
     FAISS_THROW_IF_NOT_FMT(
             ncentroids <= SDCQuantizer::max_ncentroids,

@@ -27,6 +27,9 @@ void check_query_map(
         const std::vector<float>& weight,
         const std::vector<float>& offset);
 
+/// d * d finite values, or none; the diagonal is not negative
+void check_error_weight(int d, const std::vector<float>& weight);
+
 /// of a coarse first stage, see SDCQuantizer
 void check_ncentroids(size_t ncentroids);
 

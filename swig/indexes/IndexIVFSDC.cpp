@@ -158,6 +158,12 @@ void IndexIVFSDC::set_query_map(
     sdc.set_query_map(weight, offset);
 }
 
+void IndexIVFSDC::set_error_weight(const std::vector<float>& weight) {
+    FAISS_THROW_IF_NOT_MSG(
+            ntotal == 0, "the stored codes have the present weights of errors");
+    sdc.set_error_weight(weight);
+}
+
 void IndexIVFSDC::set_scale_type(ScaleType type) {
     FAISS_THROW_IF_NOT_MSG(
             ntotal == 0, "the stored codes have the present type of scale");

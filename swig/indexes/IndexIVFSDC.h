@@ -109,6 +109,10 @@ struct IndexIVFSDC : faiss::IndexIVF {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
+    /// only while the index is empty; see SDCQuantizer::error_weight. Scales of
+    /// one byte have to be trained anew
+    void set_error_weight(const std::vector<float>& weight);
+
     /// only while the index is empty; Scale_cosine is not for residuals. Scales
     /// of one byte have to be trained anew
     void set_scale_type(ScaleType type);

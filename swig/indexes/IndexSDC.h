@@ -115,6 +115,10 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
+    /// only while the index is empty; see SDCQuantizer::error_weight. Scales of
+    /// one byte and centroids have to be trained anew
+    void set_error_weight(const std::vector<float>& weight);
+
     /// only while the index is empty; Scale_cosine is not for centroids. Scales
     /// of one byte have to be trained anew
     void set_scale_type(ScaleType type);

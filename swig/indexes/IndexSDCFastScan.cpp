@@ -98,6 +98,11 @@ void IndexSDCFastScan::set_query_map(
     codec.set_query_map(weight, offset);
 }
 
+void IndexSDCFastScan::set_error_weight(const std::vector<float>& weight) {
+    check_empty();
+    codec.set_error_weight(weight);
+}
+
 void IndexSDCFastScan::set_scale_type(ScaleType type) {
     check_empty();
     codec.is_trained = is_trained;

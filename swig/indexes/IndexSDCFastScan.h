@@ -50,12 +50,14 @@ struct IndexSDCFastScan : faiss::Index {
     /// with the codes of another index, and its binarizer until it is trained
     explicit IndexSDCFastScan(const IndexSDC& orig);
 
-    /// these four as IndexSDC has them
+    /// these five as IndexSDC has them
     void link_binarizer(const BinarizerTransform& binarizer);
 
     void set_query_map(
             const std::vector<float>& weight,
             const std::vector<float>& offset);
+
+    void set_error_weight(const std::vector<float>& weight);
 
     void set_scale_type(ScaleType type);
 

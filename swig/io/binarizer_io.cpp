@@ -76,6 +76,7 @@ void write_BinarizerTransform(
     write_document_code(*f, *transform);
     write_array(*f, transform->query_weight);
     write_array(*f, transform->query_offset);
+    write_error_weight(*f, transform->error_weight);
     for (const auto* blocks :
          {&transform->get_binarization(), &transform->get_reconstruction()}) {
         for (const BinarizerBlock& block : *blocks) {
@@ -102,6 +103,7 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     const std::vector<float> weight = read_array<float>(*f, layout.dim());
     const std::vector<float> offset = read_array<float>(*f, layout.dim());
     transform->set_query_map(weight, offset);
+    transform->set_error_weight(read_error_weight(*f, layout.dim()));
     std::vector<BinarizerBlock> binarization, reconstruction;
     for (int width : layout.plane_widths) {
         binarization.push_back(read_block(*f, d_in, width));

@@ -15,6 +15,21 @@ bool has_version_3(IOReader& f) {
     return get_payload(f).format_version >= 3;
 }
 
+bool has_version_4(IOReader& f) {
+    return get_payload(f).format_version >= 4;
+}
+
+void write_error_weight(IOWriter& f, const std::vector<float>& weight) {
+    write_bool(f, !weight.empty());
+    write_array(f, weight);
+}
+
+std::vector<float> read_error_weight(IOReader& f, int d) {
+    const bool has_weight =
+            has_version_4(f) && read_bool(f, "whether errors have weights");
+    return read_array<float>(f, has_weight ? size_t(d) * d : 0);
+}
+
 void write_widths(IOWriter& f, const PlaneLayout& layout) {
     write_number<uint32_t>(f, layout.nplanes());
     write_array(f, layout.plane_widths);

@@ -17,8 +17,15 @@ bool has_version_2(faiss::IOReader& f);
 /// the same of version 3: scales of one byte
 bool has_version_3(faiss::IOReader& f);
 
+/// the same of version 4: weights of errors
+bool has_version_4(faiss::IOReader& f);
+
 /// without the number of dimensions
 void write_widths(faiss::IOWriter& f, const PlaneLayout& layout);
 std::vector<int> read_widths(faiss::IOReader& f);
+
+/// d * d weights of errors, or none
+void write_error_weight(faiss::IOWriter& f, const std::vector<float>& weight);
+std::vector<float> read_error_weight(faiss::IOReader& f, int d);
 
 } // namespace faiss_bebr

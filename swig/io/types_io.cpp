@@ -33,6 +33,7 @@ void write_quantizer(IOWriter& f, const SDCQuantizer& sdc) {
     write_number<float>(f, sdc.grid_step);
     write_array(f, sdc.query_weight);
     write_array(f, sdc.query_offset);
+    write_error_weight(f, sdc.error_weight);
     write_number<uint8_t>(f, sdc.scale_bytes);
     write_array(f, sdc.scale_values);
     write_bool(f, !sdc.centroid_scales.empty());
@@ -82,6 +83,7 @@ SDCQuantizer read_quantizer(IOReader& f) {
     const std::vector<float> weight = read_array<float>(f, sdc.dim());
     const std::vector<float> offset = read_array<float>(f, sdc.dim());
     sdc.set_query_map(weight, offset);
+    sdc.set_error_weight(read_error_weight(f, sdc.dim()));
     if (has_version_3(f)) {
         read_scales(f, sdc);
     }

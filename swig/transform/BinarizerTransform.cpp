@@ -197,6 +197,11 @@ void BinarizerTransform::set_query_map(
     query_offset = offset;
 }
 
+void BinarizerTransform::set_error_weight(const std::vector<float>& weight) {
+    check_error_weight(d_out, weight);
+    error_weight = weight;
+}
+
 void BinarizerTransform::set_document_code(
         const std::vector<int>& plane_widths,
         size_t ncentroids_in) {
@@ -319,7 +324,8 @@ void BinarizerTransform::check_identical(
             binarization == other->binarization &&
                     reconstruction == other->reconstruction &&
                     query_weight == other->query_weight &&
-                    query_offset == other->query_offset,
+                    query_offset == other->query_offset &&
+                    error_weight == other->error_weight,
             "binarizers differ in weights");
 }
 

@@ -54,6 +54,10 @@ struct BinarizerTransform : faiss::VectorTransform {
     std::vector<float> query_weight;
     std::vector<float> query_offset;
 
+    /// what they encode documents by, see SDCQuantizer; size d_out * d_out, or
+    /// 0: there is none
+    std::vector<float> error_weight;
+
     /// an untrained network of linear blocks, all zero
     BinarizerTransform(
             int d_in,
@@ -130,6 +134,10 @@ struct BinarizerTransform : faiss::VectorTransform {
     void set_query_map(
             const std::vector<float>& weight,
             const std::vector<float>& offset);
+
+    /// @param weight  symmetric, size d_out * d_out, the diagonal not negative;
+    ///                or empty
+    void set_error_weight(const std::vector<float>& weight);
 
     /// whether b_u is computed as the uniform quantizer of W_0(f)
     bool quantizes_uniformly() const {

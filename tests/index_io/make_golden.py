@@ -1,12 +1,12 @@
-"""Makes the files of tests/index_io/golden/3 that are missing.
+"""Makes the files of tests/index_io/golden/4 that are missing.
 
     PYTHONPATH=. python tests/index_io/make_golden.py
 
 A file that is there stays as it is: it must be readable for ever. Vectors, weights
 and centroids are small multiples of 1/4, set by hand, so that no sum is rounded and
 every machine makes the same bytes and finds the same results. Files of format
-version 1 lie in tests/index_io/golden itself, those of version 2 in the folder 2, and
-nothing writes such files any more.
+version 1 lie in tests/index_io/golden itself, those of versions 2 and 3 in the folders
+2 and 3, and nothing writes such files any more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import faiss_bebr  # noqa: E402
 from faiss_bebr import index_io  # noqa: E402
 
 GOLDEN = HERE / "golden"
-NEWEST = GOLDEN / "3"
+NEWEST = GOLDEN / "4"
 IP = faiss.METRIC_INNER_PRODUCT
 D, M, NLIST, N = 16, 8, 3, 30
 NBITS = 2
@@ -178,6 +178,26 @@ def sdc_with_scales_of_centroids() -> Any:
     index.set_scale_bytes(1)
     index.set_query_map([1 + i % 3 for i in range(D)], [i % 2 for i in range(D)])
     faiss.copy_array_to_vector(vectors(5, D, 8).ravel(), index.sdc.centroids)
+    index.train(vectors(40, D, 6))
+    return fill(index)
+
+
+def make_error_weight(d: int) -> np.ndarray:
+    return (4 * np.eye(d) - 1).ravel()
+
+
+@add_maker
+def bebr_with_weights_of_errors() -> Any:
+    transform = make_binarizer()
+    transform.set_error_weight(make_error_weight(M))
+    return transform
+
+
+@add_maker
+def sdc_with_weights_of_errors() -> Any:
+    index = faiss_bebr.IndexSDC([8, 8], IP, D)
+    index.set_error_weight(make_error_weight(D))
+    index.is_trained = False
     index.train(vectors(40, D, 6))
     return fill(index)
 

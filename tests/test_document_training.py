@@ -242,7 +242,7 @@ class TestScores:
         learner = self.learner(embeddings, ncentroids=ncentroids)
         sample = learner.sample
         z, decoded = IndexCodes(
-            (24, 16), learner.rows, sample.mean, sample.centroids, learner.metric
+            (24, 16), learner.rows, sample.mean, sample.centroids, learner.error_metric
         ).decode(sample.x)
         # The same by the network that the steps would end with, but for its 8 bits.
         learner.settle()

@@ -163,7 +163,7 @@ def _prepare(
 def _make_network(
     d_new: int, old: OldGeneration, upgrade: Upgrade, run: Run
 ) -> RecurrentBinarizer:
-    """Of the old one's shape, with its query map."""
+    """Of the old one's shape, with its query map and weights of errors."""
     net = make_seeded_network(run.seed, d_new, old.plane_widths, hidden=upgrade.hidden)
     net.surrogate = upgrade.surrogate
     kept = old.transform.document_plane_widths
@@ -171,6 +171,9 @@ def _make_network(
     net.set_document_code(widths, old.transform.ncentroids)
     net.query_weight.copy_(torch.from_numpy(old.query_weight))
     net.query_offset.copy_(torch.from_numpy(old.query_offset))
+    error_weight = faiss.vector_to_array(old.transform.error_weight)
+    if len(error_weight):
+        net.set_error_weight(error_weight.reshape(net.d_out, net.d_out))
     return net
 
 

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from tqdm.auto import tqdm
 
 from faiss_bebr.swigfaiss_bebr import BinarizerTransform, SDCQuantizer
 
@@ -27,30 +25,19 @@ from .document_code import (
     default_ncentroids,
     extra_bytes,
 )
+from .document_start import START_NAMES, find_start, restore_start, start_state
 from .held_out import HeldOut
-from .learning_state import LearningState
 from .loop import Loop, stored_start
 from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer, check_plane_widths
 from .options import integer
 from .report import TrainingReport
 from .residual_start import (
-    Residuals,
-    ScaledRotation,
-    fit_rotation,
-    set_rotation,
     take_residuals,
     transform_dim,
 )
 from .run import Run
 from .sampling import draw_queries, draw_sample
-from .score_training import (
-    DOCUMENT_METRIC_POWER,
-    QUERY_METRIC_POWER,
-    STEPS_PER_EPOCH,
-    ScoreLearner,
-    ScoreOptions,
-    score_metric,
-)
+from .score_training import STEPS_PER_EPOCH, ScoreLearner, ScoreOptions
 from .start import plane_groups
 
 MAX_CENTROIDS = SDCQuantizer.max_ncentroids
@@ -61,12 +48,6 @@ DEFAULT_TRAIN_POINTS = 131_072
 ROTATION_POINTS = 20_000
 MAX_ANCHORS = 4_000
 DEFAULT_LEARNING_RATE = 1.0
-
-# Of the numbers and the tensors in a checkpoint that say what the start was.
-START_NAMES = (
-    ("plane_widths", "ncentroids", "unit"),
-    ("rows", "mean", "centroids", "metric"),
-)
 
 
 class DocumentRequest(NamedTuple):
@@ -174,11 +155,11 @@ def train_document_code(
     material = _prepare(x, queries, request, run, rng)
     rows, ncentroids = material.rows, material.ncentroids
     stored = run.stored(material.data)
-    start = None if stored is None else stored_start(stored, *START_NAMES)
+    state = None if stored is None else stored_start(stored, *START_NAMES)
     d_in = rows.shape[1]
     net = RecurrentBinarizer(d_in, [transform_dim(d_in)] * MAX_NBITS)
     net.to(run.device).eval()
-    centroids = None if start is None else start.tensors["centroids"].numpy()
+    centroids = None if state is None else state.tensors["centroids"].numpy()
     residuals = take_residuals(rows, ncentroids, run.seed, centroids)
     codes = request.candidates(residuals.variance, ncentroids)
     start_steps = run.rotation_rounds * sum(
@@ -191,67 +172,41 @@ def train_document_code(
             k=HELD_OUT_K,
             centroids=residuals.centroids,
         )
-        if start is None:
-            power = DOCUMENT_METRIC_POWER if queries is None else QUERY_METRIC_POWER
-            metric = score_metric(material.anchors, rows, power)
-            rotation, recall = choose_code(
-                net, residuals, metric, codes, held_out, run, rng, watch.bar
+        if state is None:
+            start, recalls = find_start(
+                net,
+                residuals,
+                material.anchors,
+                codes,
+                held_out,
+                run,
+                rng,
+                watch.bar,
+                has_queries=queries is not None,
             )
             net.report = TrainingReport(
-                recall, recall, settings=run.settings, data=material.data
+                *recalls, settings=run.settings, data=material.data
             )
+            state = start_state(net, start, residuals)
         else:
-            metric = start.tensors["metric"].numpy()
-            rotation = _restore_start(net, start, metric)
+            start = restore_start(net, state)
             watch.bar.update(start_steps)
         if run.epochs:
             learner = ScoreLearner(
                 net,
-                rotation,
+                start.rotation,
                 residuals,
-                metric,
+                start.metric,
                 options,
+                error_metric=start.error_metric,
                 epochs=run.epochs,
                 seed=run.seed,
             )
-            begun = start or _start_state(net, rotation, residuals, metric)
-            loop = Loop(net, learner, held_out, run, watch, begun)
+            loop = Loop(net, learner, held_out, run, watch, state)
             if stored is not None:
                 loop.restore(stored)
             loop.improve()
     return net.cpu()
-
-
-def _start_state(
-    net: RecurrentBinarizer,
-    rotation: ScaledRotation,
-    residuals: Residuals,
-    metric: np.ndarray,
-) -> LearningState:
-    numbers = {
-        "plane_widths": list(net.document_plane_widths),
-        "ncentroids": net.ncentroids,
-        "unit": rotation.unit,
-    }
-    tensors = {
-        "rows": torch.from_numpy(rotation.rows),
-        "mean": torch.from_numpy(rotation.mean),
-        "centroids": torch.from_numpy(residuals.centroids),
-        "metric": torch.from_numpy(metric),
-    }
-    return LearningState(numbers, tensors)
-
-
-def _restore_start(
-    net: RecurrentBinarizer, start: LearningState, metric: np.ndarray
-) -> ScaledRotation:
-    numbers, tensors = start
-    rotation = ScaledRotation(
-        tensors["rows"].numpy(), tensors["mean"].numpy(), numbers["unit"]
-    )
-    set_rotation(net, rotation, metric)
-    net.set_document_code(numbers["plane_widths"], numbers["ncentroids"])
-    return rotation
 
 
 def _check_sample(sample: np.ndarray, request: DocumentRequest) -> None:
@@ -265,39 +220,3 @@ def _check_sample(sample: np.ndarray, request: DocumentRequest) -> None:
     if d_in < BITS_PER_BYTE:
         raise ValueError(f"x: at least {BITS_PER_BYTE} dimensions expected, got {d_in}")
     check_columns(sample, BITS_PER_BYTE)
-
-
-def choose_code(
-    net: RecurrentBinarizer,
-    sample: Residuals,
-    metric: np.ndarray,
-    codes: list[DocumentCode],
-    held_out: HeldOut,
-    run: Run,
-    rng: np.random.Generator,
-    bar: tqdm,
-) -> tuple[ScaledRotation, float]:
-    """Make ``net`` the start for the code of best held-out recall, and let it say that
-    code. Returns the start's map and that recall.
-
-    metric: see ``set_rotation``.
-    """
-    recalls, maps = [], []
-    for code in codes:
-        rotation = fit_rotation(
-            sample,
-            code.plane_widths,
-            rotation_points=ROTATION_POINTS,
-            rotation_rounds=run.rotation_rounds,
-            rng=rng,
-            after_round=bar.update,
-        )
-        set_rotation(net, rotation, metric)
-        net.set_document_code(code.plane_widths, code.ncentroids)
-        recalls.append(held_out.recall(net))
-        maps.append(rotation)
-        bar.set_postfix(recall=f"{max(recalls):.4f}")
-    best = int(np.argmax(recalls))
-    set_rotation(net, maps[best], metric)
-    net.set_document_code(codes[best].plane_widths, codes[best].ncentroids)
-    return maps[best], recalls[best]

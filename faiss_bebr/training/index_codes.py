@@ -28,8 +28,8 @@ class IndexCodes:
     mean : (d,) float64
     centroids : (ncentroids, d) float32
         Of ``f``; no rows for an index without a coarse stage.
-    metric : (d, d) float64
-        What errors cost, of ``f`` likewise.
+    error_metric : (d, d) float64, optional
+        What errors of ``f`` cost; None for their squares.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class IndexCodes:
         rows: np.ndarray,
         mean: np.ndarray,
         centroids: np.ndarray,
-        metric: np.ndarray,
+        error_metric: np.ndarray | None,
     ) -> None:
         d = len(rows)
         # Dimensions past the embeddings', which fill up a byte, are left out.
@@ -55,8 +55,9 @@ class IndexCodes:
             list(plane_widths), faiss.METRIC_INNER_PRODUCT, d_out, len(centroids)
         )
         index.set_query_map([1.0] * d_out, self._origin.tolist())
-        turned = self.rows @ metric @ self.rows.T
-        index.set_error_weight(((turned + turned.T) / 2).astype(np.float32).ravel())
+        if error_metric is not None:
+            turned = self.rows @ error_metric @ self.rows.T
+            index.set_error_weight(((turned + turned.T) / 2).astype(np.float32).ravel())
         index.set_scale_bytes(SCALE_BYTES)
         faiss.copy_array_to_vector(self._centroids.ravel(), index.sdc.centroids)
         self._index = index

@@ -15,7 +15,8 @@ class TrainingReport:
     """What a training did, in held-out recall 10@10."""
 
     start_recall: float
-    """Of the linear start, its factors chosen."""
+    """Of the linear start, its factors chosen; for a budget without weights of
+    errors."""
     best_recall: float
     """Of what was returned."""
     history: list[dict[str, float]] = field(default_factory=list)

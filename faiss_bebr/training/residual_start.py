@@ -154,12 +154,13 @@ def transform_dim(d_in: int) -> int:
 
 @torch.no_grad()
 def set_rotation(
-    net: RecurrentBinarizer, rotation: ScaledRotation, metric: np.ndarray | None
+    net: RecurrentBinarizer, rotation: ScaledRotation, error_metric: np.ndarray | None
 ) -> None:
     """Make ``net``, of MAX_NBITS planes of all dimensions, emit its output, with the
     query map that makes scores those of ``rows^T rows``.
 
-    metric: (d_in, d_in), what errors of decoded documents cost; None for their squares.
+    error_metric: (d_in, d_in), what errors of decoded documents cost, by which an index
+    chooses codes; None for their squares.
     """
     rows, mean, unit = rotation
     d_in, d = net.d_in, net.d_out
@@ -173,7 +174,8 @@ def set_rotation(
     query_weight[:d_in] = unit**2
     net.query_weight.copy_(as_tensor(query_weight))
     net.query_offset.copy_(as_tensor(query_weight * (weight @ mean)))
-    if metric is not None:
-        metric, turned = np.zeros((d, d)), rows @ metric @ rows.T
-        metric[:d_in, :d_in] = turned
-    net.set_error_weight(metric)
+    error_weight = None
+    if error_metric is not None:
+        error_weight = np.zeros((d, d))
+        error_weight[:d_in, :d_in] = rows @ error_metric @ rows.T
+    net.set_error_weight(error_weight)

@@ -35,9 +35,6 @@ POWER_STEPS = 20
 # Of second derivatives, in units of their mean: directions without variance have none.
 DAMPING = 1e-3
 NEIGHBOURS = 30
-# Of the second moment of what queries see, see ``score_metric``. What documents see is
-# less like what real queries do.
-QUERY_METRIC_POWER, DOCUMENT_METRIC_POWER = 0.75, 0.5
 # Least eigenvalue of that moment, in units of the largest.
 LEAST_MOMENT = 1e-3
 
@@ -76,7 +73,9 @@ class ScoreLearner:
     sample : Residuals
         Documents.
     metric : (d_in, d_in) float64
-        See ``score_metric``.
+        See ``score_metric``; what errors cost.
+    error_metric : (d_in, d_in) float64, optional
+        What indexes choose codes by; else the squared error.
     """
 
     steps_per_epoch = STEPS_PER_EPOCH
@@ -89,12 +88,14 @@ class ScoreLearner:
         metric: np.ndarray,
         options: ScoreOptions,
         *,
+        error_metric: np.ndarray | None = None,
         epochs: int,
         seed: int,
     ) -> None:
         self.net = net
         self.sample = sample
         self.metric = metric
+        self.error_metric = error_metric
         self.options = options
         self.total_steps = epochs * self.steps_per_epoch
         self.generator = torch.Generator().manual_seed(seed)
@@ -126,7 +127,7 @@ class ScoreLearner:
         self.generator.set_state(tensors["generator"])
 
     def settle(self) -> None:
-        set_rotation(self.net, make_rotation(self.sample, self.rows), self.metric)
+        set_rotation(self.net, make_rotation(self.sample, self.rows), self.error_metric)
 
     def step(self) -> ScoreLosses:
         count = min(POINTS_PER_STEP, len(self.sample.x))
@@ -149,7 +150,7 @@ class ScoreLearner:
             self.rows,
             self.sample.mean,
             self.sample.centroids,
-            self.metric,
+            self.error_metric,
         )
 
 

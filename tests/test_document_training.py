@@ -12,6 +12,7 @@ from reference import exact_neighbors, recall  # noqa: E402
 
 import faiss_bebr  # noqa: E402
 from faiss_bebr.training import (  # noqa: E402
+    document_start,
     document_trainer,
     index_codes,
     score_training,
@@ -206,6 +207,56 @@ class TestStart:
         net = train_binarizer(documents, code_size=12, queries=queries, **START)
         other = train_binarizer(documents, code_size=12, **START)
         assert net.report.start_recall != other.report.start_recall
+
+
+class TestWeightsOfErrors:
+    def split(self, embeddings):
+        """Queries that vary in a few directions only, and documents."""
+        queries = embeddings[:600].copy()
+        queries[:, 8:] *= 0.2
+        return queries, embeddings[600:]
+
+    def test_are_learned_of_queries(self, embeddings):
+        queries, documents = self.split(embeddings)
+        net = train_binarizer(documents, code_size=12, queries=queries, **START)
+        assert net.report.best_recall > net.report.start_recall + 0.01
+        transform = net.to_transform()
+        index = faiss_bebr.IndexSDC(transform, 0, IP)
+        index.cp.min_points_per_centroid = 1
+        y = transform.apply(documents)
+        index.train(y)
+        weight = faiss.vector_to_array(index.sdc.error_weight).reshape(32, 32)
+        np.testing.assert_array_equal(weight, net.error_weight.numpy())
+        # what queries see is in the directions in which they vary
+        queries = transform.apply(queries)
+        seen = np.einsum("ij,jk,ik->i", queries, weight, queries).mean()
+        others = np.random.default_rng(0).permuted(queries, axis=1)
+        assert seen > 1.2 * np.einsum("ij,jk,ik->i", others, weight, others).mean()
+
+    def test_are_left_out_where_recall_is_lower(self, embeddings, monkeypatch):
+        def wrong_metric(anchors, x, power):
+            return np.diag(np.r_[np.full(4, 1e-3), np.ones(28)])
+
+        monkeypatch.setattr(document_start, "score_metric", wrong_metric)
+        queries, documents = self.split(embeddings)
+        net = train_binarizer(documents, code_size=12, queries=queries, **START)
+        assert net.error_weight.shape == (0, 0)
+        assert net.report.best_recall == net.report.start_recall
+
+    def test_are_not_learned_of_documents(self, embeddings):
+        net = train_binarizer(embeddings, code_size=12, **START)
+        assert net.error_weight.shape == (0, 0)
+
+    def test_resumed_training_has_them(self, embeddings, tmp_path):
+        queries, documents = self.split(embeddings)
+        settings = {**START, "epochs": 1, "queries": queries, "code_size": 12}
+        net = train_binarizer(documents, **settings)
+        path = tmp_path / "checkpoint"
+        train_binarizer(documents, **settings, checkpoint=path)
+        again = train_binarizer(documents, **settings, checkpoint=path)
+        assert torch.equal(again.error_weight, net.error_weight)
+        assert again.error_weight.shape == (32, 32)
+        assert again.report.best_recall == net.report.best_recall
 
 
 class TestScores:

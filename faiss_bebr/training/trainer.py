@@ -140,7 +140,9 @@ def train_binarizer(
     queries : (nq, d_in) real numbers, optional
         Embeddings of queries as they will be asked, from any source that ``x`` may
         have. Scores are then trained around these, and recall is measured with a part
-        of them that is held out; else documents stand for queries.
+        of them that is held out; else documents stand for queries. For a budget or
+        widths by hand the index then chooses codes by what queries see of their
+        errors, where that helps held-out recall.
     pairs : (queries, documents), optional
         Embeddings of queries and of the document that is relevant to each, (p, d_in)
         real numbers, row i of one for row i of the other: the anchors and positives of

@@ -139,7 +139,7 @@ def report(threads: int, *, n: int, rounds: int) -> list[str]:
         )
     for nbits in (1, 2, 4):
         small = random_index(100_000, 256, nbits)
-        seconds_of_search(small, queries, 10)
+        seconds_of_search(small, [queries], 10)
         batch = _least_seconds(lambda small=small: small.search(queries, 10), rounds)
         rate = len(queries) * small.ntotal * 256 / batch
         lines.append(

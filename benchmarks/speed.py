@@ -8,6 +8,7 @@ index searches the embeddings as they are.
     python benchmarks/speed.py
     python benchmarks/speed.py --cases flat ivf --threads 1 2 --csv speed.csv \\
         --plot speed.png
+    python benchmarks/speed.py --cases flat codes --queries 1 --in-a-row 200
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import faiss
 import roofline
 import wordnet
-from speed_cases import Cases, binary, set_parameter
+from speed_cases import Cases, binary, codes, set_parameter
 from timing import (
     Contender,
     SpeedRow,
@@ -33,7 +34,8 @@ from timing import (
 
 import faiss_bebr
 
-CASES = ("flat", "ivf", "hnsw", "binary", "roofline")
+CASES = ("flat", "ivf", "hnsw", "codes", "binary", "roofline")
+CODES = 117_659  # as many as WordNet's documents
 BINARY_BITS = (256, 512, 1024, 2048)
 
 
@@ -45,6 +47,7 @@ class Plan:
     queries: list[int]
     rounds: int
     clock: str
+    in_a_row: int
 
     def compare(
         self, case: str, contenders: list[Contender], parameter: int | None = None
@@ -61,6 +64,7 @@ class Plan:
                     rounds=self.rounds if at_once > 1 else 5 * self.rounds,
                     parameter=parameter,
                     clock=self.clock,
+                    in_a_row=self.in_a_row,
                 )
 
 
@@ -85,6 +89,12 @@ def main() -> None:
         default="wall",
         help="cpu: what the thread computed, for a machine with other work",
     )
+    parser.add_argument(
+        "--in-a-row",
+        type=int,
+        default=1,
+        help="searches of an index before it is the next one's turn",
+    )
     parser.add_argument("--binary-vectors", type=int, default=1_000_000)
     parser.add_argument("--large-vectors", type=int, default=10_000_000)
     parser.add_argument("--csv", type=Path)
@@ -93,7 +103,15 @@ def main() -> None:
 
     if arguments.clock == "cpu" and arguments.threads != [1]:
         parser.error("--clock cpu counts one thread only")
-    plan = Plan(arguments.threads, arguments.queries, arguments.rounds, arguments.clock)
+    if not 1 <= arguments.in_a_row <= 1000 // max(arguments.queries):
+        parser.error("there are 1000 queries in all for --queries and --in-a-row")
+    plan = Plan(
+        arguments.threads,
+        arguments.queries,
+        arguments.rounds,
+        arguments.clock,
+        arguments.in_a_row,
+    )
     print(
         f"{plan.rounds} rounds, {plan.clock} time, kernels "
         f"{faiss_bebr.get_simd_level_name()}, faiss-cpu {faiss.__version__}"
@@ -115,6 +133,8 @@ def main() -> None:
                 take(measure_swept(cases, case, plan))
                 swept = [row for row in rows if row.case == case]
                 print(*describe_at_equal_recall(swept), sep="\n", flush=True)
+    if "codes" in arguments.cases:
+        take(plan.compare("codes", codes(CODES)))
     if "binary" in arguments.cases:
         plan.queries = [min(at_once, 100) for at_once in plan.queries]
         for bits in BINARY_BITS:

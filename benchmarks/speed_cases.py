@@ -123,6 +123,22 @@ def set_parameter(contender: Contender, name: str, value: int) -> None:
     faiss_bebr.ParameterSpace().set_index_parameter(contender.index, name, value)
 
 
+def codes(n: int) -> list[Contender]:
+    """Random vectors without a network: codes of 64 bytes as PQ and SDC have them."""
+    rng = np.random.default_rng(0)
+    contenders = []
+    for name, index in (
+        ("PQ128x4fs", faiss.index_factory(384, "PQ128x4fs")),
+        ("IndexSDC 256x2", faiss_bebr.IndexSDC(256, 2)),
+        ("IndexSDCFastScan 256x2", faiss_bebr.IndexSDCFastScan(256, 2)),
+    ):
+        x = rng.uniform(-2, 2, (n, index.d)).astype(np.float32)
+        index.train(x[:20_000])
+        index.add(x)
+        contenders.append(Contender(name, index, x[:1000], index.sa_code_size()))
+    return contenders
+
+
 def binary(bits: int, n: int) -> list[Contender]:
     """IndexBinaryFlat and IndexBinarySDC of 1, 2 and 4 bits, of the same bytes."""
     rng = np.random.default_rng(0)

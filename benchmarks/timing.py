@@ -49,13 +49,14 @@ class SpeedRow:
 
 
 def seconds_of_search(
-    index: Any, queries: np.ndarray, k: int, clock: str = "wall"
+    index: Any, batches: Sequence[np.ndarray], k: int, clock: str = "wall"
 ) -> float:
-    """clock "cpu" counts what this thread computed, whatever else the machine
-    does: for one thread only."""
+    """Of all the batches one after the other. clock "cpu" counts what this thread
+    computed, whatever else the machine does: for one thread only."""
     read = time.perf_counter if clock == "wall" else time.thread_time
     start = read()
-    index.search(queries, k)
+    for batch in batches:
+        index.search(batch, k)
     return read() - start
 
 
@@ -69,21 +70,30 @@ def compare(
     k: int = 10,
     parameter: int | None = None,
     clock: str = "wall",
+    in_a_row: int = 1,
 ) -> list[SpeedRow]:
-    """Time the first `queries_at_once` queries of each contender, in turn."""
-    batches = [one.queries[:queries_at_once] for one in contenders]
-    for one, batch in zip(contenders, batches, strict=True):
-        seconds_of_search(one.index, batch, k)
+    """Time the first `queries_at_once` queries of each contender, in turn; or
+    `in_a_row` searches of as many, one after the other, which leaves an index in the
+    caches."""
+    batches = [
+        [
+            one.queries[i * queries_at_once : (i + 1) * queries_at_once]
+            for i in range(in_a_row)
+        ]
+        for one in contenders
+    ]
+    for one, own in zip(contenders, batches, strict=True):
+        seconds_of_search(one.index, own, k)
     seconds = np.array(
         [
             [
-                seconds_of_search(one.index, batch, k, clock)
-                for one, batch in zip(contenders, batches, strict=True)
+                seconds_of_search(one.index, own, k, clock)
+                for one, own in zip(contenders, batches, strict=True)
             ]
             for _ in range(rounds)
         ]
     )
-    rates = queries_at_once / seconds
+    rates = queries_at_once * in_a_row / seconds
     ratios = seconds[:, :1] / seconds
     return [
         SpeedRow(

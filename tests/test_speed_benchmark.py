@@ -51,6 +51,31 @@ def test_rates_and_ratios(monkeypatch):
     assert "ratio  4.00 (2.00 to 8.00)" in timing.describe(ours)
 
 
+def test_searches_in_a_row(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    queries = np.zeros((9, 4), np.float32)
+    index = Slow(clock, [99.0, 99.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    (row,) = timing.compare(
+        "flat",
+        [timing.Contender("ours", index, queries, 66)],
+        queries_at_once=3,
+        threads=1,
+        rounds=2,
+        in_a_row=3,
+    )
+    assert index.sizes == [3] * 9
+    assert (row.least, row.most) == (9 / 15, 9 / 6)
+
+
+def test_indexes_without_networks():
+    theirs, *ours = speed_cases.codes(21_000)
+    assert theirs.bytes_per_vector == 64
+    assert [one.bytes_per_vector for one in ours] == [66, 66]
+    assert {one.index.ntotal for one in (theirs, *ours)} == {21_000}
+    assert all(one.queries.shape == (1000, one.index.d) for one in (theirs, *ours))
+
+
 def make_row(index: str, recall: float | None, rate: float) -> timing.SpeedRow:
     return timing.SpeedRow(
         "ivf", index, "A", 64, 8, recall, 100, 1, 3, rate, rate, rate, 1, 1, 1

@@ -93,7 +93,8 @@ def main() -> None:
         "--in-a-row",
         type=int,
         default=1,
-        help="searches of an index before it is the next one's turn",
+        help="searches of an index before it is the next one's turn; with --queries "
+        "1000 in all at most",
     )
     parser.add_argument("--binary-vectors", type=int, default=1_000_000)
     parser.add_argument("--large-vectors", type=int, default=10_000_000)

@@ -142,7 +142,7 @@ def codes(n: int) -> list[Contender]:
 def binary(bits: int, n: int) -> list[Contender]:
     """IndexBinaryFlat and IndexBinarySDC of 1, 2 and 4 bits, of the same bytes."""
     rng = np.random.default_rng(0)
-    codes = rng.integers(0, 256, (n, bits // 8), dtype=np.uint8)
+    packed = rng.integers(0, 256, (n, bits // 8), dtype=np.uint8)
     queries = rng.integers(0, 256, (1000, bits // 8), dtype=np.uint8)
     contenders = [
         Contender(
@@ -159,5 +159,5 @@ def binary(bits: int, n: int) -> list[Contender]:
         for nbits in (1, 2, 4)
     ]
     for one in contenders:
-        one.index.add(codes)
+        one.index.add(packed)
     return contenders

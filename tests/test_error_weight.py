@@ -219,10 +219,55 @@ def test_products_that_overflow(rng):
     np.testing.assert_array_equal(index.sa_encode(large), plain.sa_encode(large))
 
 
+def test_weights_that_are_not_positive_semidefinite(rng):
+    """Something is left of each vector."""
+    x = coarse_vectors(rng, 900, D)[19:]
+    index = faiss_bebr.IndexSDC(WIDTHS, IP, D)
+    index.set_error_weight(
+        (np.ones((D, D)) - 0.5 * np.eye(D)).astype(np.float32).ravel()
+    )
+    index.is_trained = False
+    index.train(x)
+    codes = index.sa_encode(x)
+    assert (codes[:, -2:].copy().view(np.float16) > 0).all()
+
+
+def test_weights_of_a_linked_binarizer_are_kept():
+    transform = random_network([24] * 6, 0, False).to_transform()
+    transform.is_trained = False
+    for index in (
+        faiss_bebr.IndexSDC(transform, [16, 8], IP),
+        faiss_bebr.IndexSDCFastScan(transform, [16, 8], IP),
+        faiss_bebr.IndexIVFSDC(faiss.IndexFlatIP(24), transform, [16, 8], 4, IP),
+    ):
+        with pytest.raises(RuntimeError, match="are those of the binarizer"):
+            index.set_error_weight(make_weight(24).ravel())
+
+
+def test_merge_of_codes_chosen_otherwise(rng):
+    index, plain = make_pair(IP)
+    x = coarse_vectors(rng, 100, D)
+    index.add(x)
+    plain.add(x)
+    expected = np.concatenate([index.sa_encode(x), plain.sa_encode(x)])
+    index.merge_from(plain)
+    codes = faiss.vector_to_array(index.codes).reshape(200, -1)
+    np.testing.assert_array_equal(codes, expected)
+    assert (codes[:100] != codes[100:]).any()
+
+
 def test_weights_have_no_part_in_codes_of_all_planes(rng):
     """Of a binarizer's output, which is what is stored."""
     index = faiss_bebr.IndexSDC(16, 2, IP)
     x = rng.uniform(-2, 2, (100, 16)).astype(np.float32)
+    codes = index.sa_encode(x)
+    index.set_error_weight(make_weight(16).ravel())
+    np.testing.assert_array_equal(index.sa_encode(x), codes)
+    # nor in those whose scales make all norms the same
+    index = faiss_bebr.IndexSDC(16, 2, IP)
+    index.set_scale_type(faiss_bebr.Scale_cosine)
+    index.is_trained = False
+    index.train(x)
     codes = index.sa_encode(x)
     index.set_error_weight(make_weight(16).ravel())
     np.testing.assert_array_equal(index.sa_encode(x), codes)

@@ -88,6 +88,13 @@ class TestRoundTrip:
             ValueError, match=r"shape \(16, 16\) expected, got \(8, 8\)"
         ):
             net.set_error_weight(np.eye(8))
+        for bad, message in (
+            (np.full((16, 16), np.nan), "NaN"),
+            (np.eye(16, k=1) + np.eye(16), "symmetric"),
+            (-np.eye(16), "negative"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                net.set_error_weight(bad)
 
     def test_files_from_before_there_were_weights_of_errors(self, saved):
         path, description, tensors = saved
@@ -101,6 +108,12 @@ class TestRoundTrip:
         write_tensor_file(path, "binarizer", description, tensors)
         with pytest.raises(ValueError, match="error_weight: .* expected"):
             RecurrentBinarizer.load(path)
+        d = tensors["query_weight"].numel()
+        for bad in (-torch.eye(d), torch.ones(d, d).triu()):
+            tensors["error_weight"] = bad
+            write_tensor_file(path, "binarizer", description, tensors)
+            with pytest.raises(ValueError, match="net.safetensors: error_weight: not"):
+                RecurrentBinarizer.load(path)
 
     def test_description_of_a_trained_network(self, embeddings, tmp_path):
         net = train_binarizer(

@@ -78,7 +78,7 @@ def test_indexes_without_networks():
 
 def make_row(index: str, recall: float | None, rate: float) -> timing.SpeedRow:
     return timing.SpeedRow(
-        "ivf", index, "A", 64, 8, recall, 100, 1, 3, rate, rate, rate, 1, 1, 1
+        "ivf", index, "A", 64, 8, recall, 100, 1, 1, 3, rate, rate, rate, 1, 1, 1
     )
 
 

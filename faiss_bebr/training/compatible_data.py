@@ -116,6 +116,7 @@ class OldGeneration:
     plane_widths, document_plane_widths : tuple of int
         Of the network and of a document; the latter is never empty.
     query_weight, query_offset : (m,) float32
+    error_weight : (m * m,) float32, or empty
         Of the index.
     is_plain : bool
         Whether documents are the first planes of the network's code, so that an index
@@ -128,6 +129,7 @@ class OldGeneration:
         self.plane_widths = tuple(widths.at(t) for t in range(widths.size()))
         self.query_weight = faiss.vector_to_array(transform.query_weight)
         self.query_offset = faiss.vector_to_array(transform.query_offset)
+        self.error_weight = faiss.vector_to_array(transform.error_weight)
         self.index = IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
         self.is_plain = bool(self.index.is_trained)
         kept = self.index.sdc.layout.plane_widths
@@ -189,7 +191,8 @@ class OldGeneration:
     def statistics(self, codes: np.ndarray) -> dict[str, Any]:
         """What tells other binarizers, for a checkpoint."""
         digest = hashlib.blake2b(digest_size=16)
-        for array in (self.query_weight, self.query_offset, codes):
+        maps = self.query_weight, self.query_offset, self.error_weight
+        for array in (*maps, codes):
             digest.update(np.ascontiguousarray(array))
         return {
             "plane_widths": list(self.plane_widths),

@@ -171,9 +171,8 @@ def _make_network(
     net.set_document_code(widths, old.transform.ncentroids)
     net.query_weight.copy_(torch.from_numpy(old.query_weight))
     net.query_offset.copy_(torch.from_numpy(old.query_offset))
-    error_weight = faiss.vector_to_array(old.transform.error_weight)
-    if len(error_weight):
-        net.set_error_weight(error_weight.reshape(net.d_out, net.d_out))
+    if len(old.error_weight):
+        net.set_error_weight(old.error_weight.reshape(net.d_out, net.d_out))
     return net
 
 

@@ -48,7 +48,7 @@ class StartRecalls(NamedTuple):
     """Held-out recall."""
 
     plain: float
-    """Of codes of least squared error."""
+    """Of the same planes with codes of least squared error."""
     best: float
 
 
@@ -72,18 +72,27 @@ def find_start(
     """
     power = QUERY_METRIC_POWER if has_queries else DOCUMENT_METRIC_POWER
     metric = score_metric(anchors, sample.x, power)
-    error_metric = metric if has_queries else None
-    rotation, recall = _choose_code(
-        net, sample, error_metric, codes, held_out, run, rng, bar
-    )
-    if not has_queries:
-        return DocumentStart(rotation, metric, False), StartRecalls(recall, recall)
-    # Weights that were learned of few queries may be worse than none.
-    set_rotation(net, rotation, None)
-    plain = held_out.recall(net)
-    start = DocumentStart(rotation, metric, recall > plain)
-    set_rotation(net, rotation, start.error_metric)
-    return start, StartRecalls(plain, max(plain, recall))
+    maps = [
+        fit_rotation(
+            sample,
+            code.plane_widths,
+            rotation_points=ROTATION_POINTS,
+            rotation_rounds=run.rotation_rounds,
+            rng=rng,
+            after_round=bar.update,
+        )
+        for code in codes
+    ]
+    if has_queries:
+        rotation, best = _choose_code(net, codes, maps, metric, held_out, bar)
+        set_rotation(net, rotation, None)
+        plain = held_out.recall(net)
+        if plain < best:
+            set_rotation(net, rotation, metric)
+            return DocumentStart(rotation, metric, True), StartRecalls(plain, best)
+        # Weights that were learned of few queries may be worse than none.
+    rotation, best = _choose_code(net, codes, maps, None, held_out, bar)
+    return DocumentStart(rotation, metric, False), StartRecalls(best, best)
 
 
 def start_state(
@@ -121,30 +130,22 @@ def restore_start(net: RecurrentBinarizer, state: LearningState) -> DocumentStar
 
 def _choose_code(
     net: RecurrentBinarizer,
-    sample: Residuals,
-    error_metric: np.ndarray | None,
     codes: list[DocumentCode],
+    maps: list[ScaledRotation],
+    error_metric: np.ndarray | None,
     held_out: HeldOut,
-    run: Run,
-    rng: np.random.Generator,
     bar: tqdm,
 ) -> tuple[ScaledRotation, float]:
     """Make ``net`` the start for the code of best held-out recall, and let it say that
-    code. Returns the start's map and that recall."""
-    recalls, maps = [], []
-    for code in codes:
-        rotation = fit_rotation(
-            sample,
-            code.plane_widths,
-            rotation_points=ROTATION_POINTS,
-            rotation_rounds=run.rotation_rounds,
-            rng=rng,
-            after_round=bar.update,
-        )
+    code. Returns the start's map and that recall.
+
+    maps: of the codes; error_metric: see ``set_rotation``.
+    """
+    recalls = []
+    for code, rotation in zip(codes, maps, strict=True):
         set_rotation(net, rotation, error_metric)
         net.set_document_code(code.plane_widths, code.ncentroids)
         recalls.append(held_out.recall(net))
-        maps.append(rotation)
         bar.set_postfix(recall=f"{max(recalls):.4f}")
     best = int(np.argmax(recalls))
     set_rotation(net, maps[best], error_metric)

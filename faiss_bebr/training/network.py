@@ -185,18 +185,24 @@ class RecurrentBinarizer(nn.Module):
     def set_error_weight(self, weight: np.ndarray | None) -> None:
         """Say what an error ``e`` of a decoded document costs: ``e' weight e``.
 
-        weight: (m_0, m_0), symmetric; None for the squared error. See
+        weight: (m_0, m_0), symmetric up to rounding; None for the squared error. See
         ``SDCQuantizer::error_weight`` of the C++ part. Raises ``ValueError`` for
-        another shape.
+        another shape, values that are not finite or not symmetric, and negative ones on
+        the diagonal.
         """
-        if weight is None:
-            weight = np.zeros((0, 0))
-        elif weight.shape != (self.d_out, self.d_out):
-            raise ValueError(
-                f"weight: shape {(self.d_out, self.d_out)} expected, got {weight.shape}"
-            )
-        symmetric = (weight + weight.T) / 2
-        self.error_weight = as_tensor(symmetric).to(self.query_weight.device)
+        shape = (0, 0) if weight is None else (self.d_out, self.d_out)
+        given = np.zeros(shape) if weight is None else np.asarray(weight, np.float64)
+        if given.shape != shape:
+            raise ValueError(f"weight: shape {shape} expected, got {given.shape}")
+        if not np.isfinite(given).all():
+            raise ValueError("weight: NaN or infinite values found")
+        largest = np.abs(given).max(initial=0.0)
+        if not np.allclose(given, given.T, rtol=0, atol=1e-5 * largest):
+            raise ValueError("weight: a symmetric matrix expected")
+        if (np.diag(given) < 0).any():
+            raise ValueError("weight: negative values found on the diagonal")
+        symmetric = as_tensor((given + given.T) / 2)
+        self.error_weight = symmetric.to(self.query_weight.device)
 
     def blocks(self) -> list[tuple[ResidualBlock, ResidualBlock]]:
         """``(W_t, R_t)`` of every plane."""

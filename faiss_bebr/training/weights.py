@@ -65,6 +65,9 @@ def load_network(path: str | os.PathLike[str]) -> RecurrentBinarizer:
         for name, value in tensors.items():
             if name.endswith("running_var") and (value < 0).any():
                 raise ValueError(f"{name}: negative variances found")
+        weight = tensors["error_weight"]
+        if not torch.equal(weight, weight.T) or (weight.diagonal() < 0).any():
+            raise ValueError("error_weight: not symmetric, or negative on the diagonal")
         if description["report"] is not None:
             net.report = report_from_json(description["report"])
     except ValueError as error:

@@ -61,6 +61,7 @@ CodeChooser::CodeChooser(const SDCQuantizer& sdc_in)
 void CodeChooser::set_moves() {
     errors.resize(sdc.dim());
     gradients.resize(levels.size());
+    zeros.resize(levels.size());
     moves.resize(levels.size());
     steps.resize(levels.size());
     for (size_t j = 0; j < levels.size(); j++) {
@@ -306,7 +307,6 @@ void CodeChooser::reduce_error(const float* y) {
         const int v = 2 * levels[j] - sdc.layout.level_base[j];
         errors[j] -= decoded_scale * float(unit_range[j]) * float(v);
     }
-    const std::vector<float> zeros(m);
     get_kernels().products(
             1,
             sdc.dim(),
@@ -316,11 +316,18 @@ void CodeChooser::reduce_error(const float* y) {
             zeros.data(),
             0,
             gradients.data());
+    attempt = levels;
     bool has_changed = false;
     for (int i = 0; i < kMaxSweeps && improve_levels(decoded_scale); i++) {
         has_changed = true;
     }
     if (has_changed) {
+        set_scales(y, get_products(levels.data()));
+    }
+    if (!(scale > 0)) {
+        // nothing of y would be left, as weights that are not positive
+        // semidefinite can have it
+        levels = attempt;
         set_scales(y, get_products(levels.data()));
     }
 }

@@ -36,7 +36,8 @@ namespace faiss_bebr {
  * anew after that, by the errors above.
  *
  * All sums are of doubles in a fixed order, so that codes are the same on every
- * machine and no square of a float overflows.
+ * machine and no square of a float overflows; but for those of weights of
+ * errors, which are of floats, and change nothing where they overflow.
  */
 struct CodeChooser {
     /// sdc without values of scales: scales are exact
@@ -103,6 +104,7 @@ struct CodeChooser {
     // for weights of errors
     std::vector<float> errors;    ///< of the decoded vector, size dim()
     std::vector<float> gradients; ///< error_weight * errors, size coded_dim()
+    std::vector<float> zeros;     ///< that their products start from
     std::vector<float> moves;     ///< by one level, for a scale of 1, likewise
     std::vector<int> steps;       ///< one level of a dimension, likewise
 

@@ -228,6 +228,7 @@ void SDCQuantizer::train_range(size_t n, const float* y, const float* x) {
     }
 }
 
+/// error_weight may differ: it is in the choice of codes, not in what they mean
 void SDCQuantizer::check_compatible(const SDCQuantizer& other) const {
     FAISS_THROW_IF_NOT_MSG(
             layout == other.layout && scale_type == other.scale_type &&

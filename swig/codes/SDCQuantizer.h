@@ -87,10 +87,11 @@ struct SDCQuantizer {
 
     /** What the error of a decoded vector costs, where that is not the squared
      * error with the weights of the query's map: e' * error_weight * e, up to a
-     * factor, for an error e of all dimensions. Symmetric, size dim() * dim(),
-     * or 0. Errors in directions that queries hardly have are cheap. Only for
-     * input that is finer than the code, see CodeChooser; decoding does not
-     * depend on it.
+     * factor, for an error e of all dimensions. Symmetric and positive
+     * semidefinite, size dim() * dim(), or 0. Errors in directions that queries
+     * hardly have are cheap. It has no part in codes that are the planes of the
+     * input as they are, nor in those of Scale_cosine, see CodeChooser, and
+     * none in what is decoded.
      */
     std::vector<float> error_weight;
 
@@ -184,7 +185,8 @@ struct SDCQuantizer {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// @param weight  size dim() * dim(), the diagonal not negative; or empty
+    /// @param weight  symmetric, size dim() * dim(), the diagonal not negative;
+    ///                or empty
     void set_error_weight(const std::vector<float>& weight);
 
     /// the query map and the weights of errors of the binarizer that makes the

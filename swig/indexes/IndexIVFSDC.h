@@ -109,8 +109,10 @@ struct IndexIVFSDC : faiss::IndexIVF {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty; see SDCQuantizer::error_weight. Scales of
-    /// one byte have to be trained anew
+    /** Only while the index is empty, and without a binarizer, whose weights it
+     * takes. What training has learned stays, though it was for other codes.
+     * @param weight  see SDCQuantizer::error_weight, size d * d; or empty
+     */
     void set_error_weight(const std::vector<float>& weight);
 
     /// only while the index is empty; Scale_cosine is not for residuals. Scales

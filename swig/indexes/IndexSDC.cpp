@@ -76,6 +76,8 @@ void IndexSDC::set_query_map(
 void IndexSDC::set_error_weight(const std::vector<float>& weight) {
     FAISS_THROW_IF_NOT_MSG(
             ntotal == 0, "the stored codes have the present weights of errors");
+    FAISS_THROW_IF_NOT_MSG(
+            !binarizer, "the weights of errors are those of the binarizer");
     sdc.set_error_weight(weight);
 }
 

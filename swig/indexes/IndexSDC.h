@@ -102,8 +102,9 @@ struct IndexSDC : faiss::IndexFlatCodes {
             size_t ncentroids = 0);
 
     /** Says what the vectors are the output of: train() takes the query's map
-     * from there. For an untrained, empty index whose planes are among those
-     * of the binarizer; it is needed until the index is trained.
+     * and the weights of errors from there. For an untrained, empty index whose
+     * planes are among those of the binarizer; it is needed until the index is
+     * trained.
      */
     void link_binarizer(const BinarizerTransform& binarizer);
 
@@ -115,8 +116,10 @@ struct IndexSDC : faiss::IndexFlatCodes {
             const std::vector<float>& weight,
             const std::vector<float>& offset);
 
-    /// only while the index is empty; see SDCQuantizer::error_weight. Scales of
-    /// one byte and centroids have to be trained anew
+    /** Only while the index is empty, and without a binarizer, whose weights it
+     * takes. What training has learned stays, though it was for other codes.
+     * @param weight  see SDCQuantizer::error_weight, size d * d; or empty
+     */
     void set_error_weight(const std::vector<float>& weight);
 
     /// only while the index is empty; Scale_cosine is not for centroids. Scales

@@ -68,7 +68,7 @@ def _(folder: Path) -> Any:
 @add_maker("BEBR,SDC with weights of errors")
 def _(folder: Path) -> Any:
     binarizer = make_binarizer(D, [M] * 3)
-    binarizer.set_error_weight((5 * np.eye(M, dtype=np.float32) - 1).ravel())
+    binarizer.set_error_weight(((M + 1) * np.eye(M, dtype=np.float32) - 1).ravel())
     index = behind(faiss_bebr.IndexSDC(binarizer, [M, 8], L2), binarizer)
     index.train(vectors(N_FEW))
     index.add(vectors(N_FEW))

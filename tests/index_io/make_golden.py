@@ -183,7 +183,7 @@ def sdc_with_scales_of_centroids() -> Any:
 
 
 def make_error_weight(d: int) -> np.ndarray:
-    return (4 * np.eye(d) - 1).ravel()
+    return ((d + 1) * np.eye(d) - 1).ravel()
 
 
 @add_maker

@@ -13,6 +13,7 @@ from timing import Contender
 import faiss_bebr
 
 K = 10
+IP = faiss.METRIC_INNER_PRODUCT
 NETWORK = "BEBR256x6"
 # planes by hand, without centroids: the network is one product, see docs/training.md
 PLANE_WIDTHS = (256, 256)
@@ -55,9 +56,7 @@ class Cases:
         self.trained = {f"{network},SDC2": index}
 
     def _make(self, description: str) -> Any:
-        index = faiss_bebr.index_factory(
-            self.documents.shape[1], description, faiss.METRIC_INNER_PRODUCT
-        )
+        index = faiss_bebr.index_factory(self.documents.shape[1], description, IP)
         index.train(self.documents)
         index.add(self.documents)
         return index
@@ -128,9 +127,9 @@ def codes(n: int) -> list[Contender]:
     rng = np.random.default_rng(0)
     contenders = []
     for name, index in (
-        ("PQ128x4fs", faiss.index_factory(384, "PQ128x4fs")),
-        ("IndexSDC 256x2", faiss_bebr.IndexSDC(256, 2)),
-        ("IndexSDCFastScan 256x2", faiss_bebr.IndexSDCFastScan(256, 2)),
+        ("PQ128x4fs", faiss.index_factory(384, "PQ128x4fs", IP)),
+        ("IndexSDC 256x2", faiss_bebr.IndexSDC(256, 2, IP)),
+        ("IndexSDCFastScan 256x2", faiss_bebr.IndexSDCFastScan(256, 2, IP)),
     ):
         x = rng.uniform(-2, 2, (n, index.d)).astype(np.float32)
         index.train(x[:20_000])

@@ -29,6 +29,7 @@ CodeChooser::CodeChooser(const SDCQuantizer& sdc_in)
           has_direction(
                   scales_centroids ||
                   (!has_plain_range && sdc.scale_type != Scale_cosine)),
+          has_error_weight(sdc.has_error_weight()),
           unit_range(levels.size()),
           square_weight(levels.size()),
           inverse_weight(sdc.dim()),
@@ -53,7 +54,7 @@ CodeChooser::CodeChooser(const SDCQuantizer& sdc_in)
             divisors[i].push_back(divisor > 0 ? divisor : INFINITY);
         }
     }
-    if (sdc.has_error_weight()) {
+    if (has_error_weight) {
         set_moves();
     }
 }
@@ -294,6 +295,9 @@ bool CodeChooser::improve_levels(float move_scale) {
 }
 
 void CodeChooser::reduce_error(const float* y) {
+    if (!has_error_weight) {
+        return;
+    }
     const int m = int(levels.size());
     // as the vector is before both are made longer
     const float decoded_scale = scale / centroid_scale;

@@ -57,7 +57,7 @@ struct CodeChooser {
      */
     void choose(const float* y, const float* x);
 
-    /// of the same y, after choose(); only if sdc.has_error_weight()
+    /// of the same y, after choose(); does nothing where errors have no weights
     void reduce_error(const float* y);
 
    private:
@@ -82,6 +82,7 @@ struct CodeChooser {
     const bool scales_centroids; ///< whether centroids have scales
     /// whether errors along x cost more
     const bool has_direction;
+    const bool has_error_weight;
 
     double total_weight = 0; ///< of the dimensions that have bits
     /// what y is divided by for each step, size coded_dim() each

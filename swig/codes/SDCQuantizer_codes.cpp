@@ -22,14 +22,19 @@ struct CodeWriter {
     const SDCQuantizer& sdc;
     CodeChooser chooser;
     std::vector<float> residual;
+    const bool reduces_error;
     bool overflow = false; ///< whether a scale was too large for a float16
 
     explicit CodeWriter(const SDCQuantizer& sdc_in)
-            : sdc(sdc_in), chooser(sdc_in), residual(sdc_in.dim()) {}
+            : sdc(sdc_in),
+              chooser(sdc_in),
+              residual(sdc_in.dim()),
+              reduces_error(sdc_in.has_error_weight()) {}
 
     /// without centroids; @param whole  what x is the residual of, or x
     void write(const float* x, const float* whole, uint8_t* code) {
-        choose(x, whole);
+        chooser.choose(x, whole);
+        chooser.reduce_error(x);
         overflow = !put(code) || overflow;
     }
 
@@ -48,9 +53,10 @@ struct CodeWriter {
                 best = numbers[i];
             }
         }
-        if (sdc.has_error_weight()) {
+        if (reduces_error) {
             set_residual(x, best);
-            choose(residual.data(), x);
+            chooser.choose(residual.data(), x);
+            chooser.reduce_error(residual.data());
             fits = put(code);
         }
         put_number(code, best);
@@ -58,13 +64,6 @@ struct CodeWriter {
     }
 
    private:
-    void choose(const float* x, const float* whole) {
-        chooser.choose(x, whole);
-        if (sdc.has_error_weight()) {
-            chooser.reduce_error(x);
-        }
-    }
-
     void set_residual(const float* x, idx_t number) {
         const float* centroid = sdc.centroids.data() + number * sdc.dim();
         for (int j = 0; j < sdc.dim(); j++) {

@@ -53,9 +53,7 @@ ScaleSample sample_scales(
         for (int64_t i = 0; i < nsample; i++) {
             const size_t row = i * step * sdc.dim();
             chooser.choose(y + row, x + row);
-            if (sdc.has_error_weight()) {
-                chooser.reduce_error(y + row);
-            }
+            chooser.reduce_error(y + row);
             sample.scales[i] = chooser.scale;
             sample.centroid_scales[i] = chooser.centroid_scale;
             vv[i] = chooser.vv;

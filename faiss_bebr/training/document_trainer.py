@@ -31,10 +31,7 @@ from .loop import Loop, stored_start
 from .network import BITS_PER_BYTE, MAX_NBITS, RecurrentBinarizer, check_plane_widths
 from .options import integer
 from .report import TrainingReport
-from .residual_start import (
-    take_residuals,
-    transform_dim,
-)
+from .residual_start import take_residuals, transform_dim
 from .run import Run
 from .sampling import draw_queries, draw_sample
 from .score_training import STEPS_PER_EPOCH, ScoreLearner, ScoreOptions

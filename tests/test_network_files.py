@@ -134,6 +134,7 @@ class TestRoundTrip:
             "plane_widths": [24, 16],
             "hidden": 0,
             "normalize": False,
+            "continuous": False,
         }
         assert description["versions"] == {
             "faiss_bebr": faiss_bebr.__version__,

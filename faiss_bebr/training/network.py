@@ -107,6 +107,9 @@ class RecurrentBinarizer(nn.Module):
         Planes that an index keeps of a document; empty for those of all planes.
     ncentroids : int
         Centroids of that index's coarse first stage; 0 if there is none.
+    continuous : bool
+        Whether the output is ``W_0(f)`` and not the code: for an index that codes
+        documents by itself, which loses by the rounding of documents and of queries.
     surrogate : str
         Whose gradient signs have, see ``SURROGATES``.
     report : TrainingReport or None
@@ -137,6 +140,7 @@ class RecurrentBinarizer(nn.Module):
         self.normalize = bool(normalize)
         self.document_plane_widths: tuple[int, ...] = ()
         self.ncentroids = 0
+        self.continuous = False
         self.surrogate = "straight_through"
         self.report = None
         self.binarization = nn.ModuleList(
@@ -234,8 +238,11 @@ class RecurrentBinarizer(nn.Module):
         """The code of the first ``nbits`` planes (all by default), (n, m_0) float32.
 
         Its values are the grid of odd multiples of 2^-(w-1) in (-2, 2), where w is
-        the number of planes that cover the dimension.
+        the number of planes that cover the dimension. Without ``nbits`` a continuous
+        network gives ``W_0(x)``.
         """
+        if self.continuous and nbits is None:
+            return self.binarization[0](x)
         return self.codes_by_depth(x, nbits)[-1]
 
     def reconstruct(self, code: torch.Tensor, depth: int | None = None) -> torch.Tensor:
@@ -315,8 +322,8 @@ class RecurrentBinarizer(nn.Module):
         return transform
 
     def copy_to_transform(self, transform: BinarizerTransform) -> None:
-        """Set every block, the query map and the document's code of a transform of
-        the same shape, and mark it trained.
+        """Set every block, the query map, the document's code and the kind of output of
+        a transform of the same shape, and mark it trained.
 
         Evaluation mode is exported whatever the module's mode. Codes are equal
         where no value before a sign is within rounding of 0. Raises ``ValueError``
@@ -342,6 +349,7 @@ class RecurrentBinarizer(nn.Module):
         target.set_query_map(as_array(self.query_weight), as_array(self.query_offset))
         target.set_error_weight(as_array(self.error_weight).ravel())
         target.set_document_code(list(self.document_plane_widths), self.ncentroids)
+        target.continuous = self.continuous
         target.is_trained = True
 
     def _check_depth(self, nbits: int | None) -> int:

@@ -3,8 +3,8 @@
 The transform is an orthonormal map of all dimensions, the same unit in each, so that
 centroids of its output are those of the embeddings. Its leading dimensions are the
 principal directions of the embeddings less their centroids, rotated within each group
-of equally deep dimensions. All its planes have all dimensions: an index gets vectors
-that are next to exact, stores fewer planes of the residuals, and queries stay deep.
+of equally deep dimensions. It is continuous: an index gets exact vectors, and stores
+planes of the residuals.
 """
 
 from __future__ import annotations
@@ -170,6 +170,7 @@ def set_rotation(
     inverse = np.zeros((d_in, d))
     inverse[:, :d_in] = np.linalg.inv(rows) * unit
     set_linear_map(net, LinearMap(weight, mean), inverse=inverse)
+    net.continuous = True
     query_weight = np.zeros(d)
     query_weight[:d_in] = unit**2
     net.query_weight.copy_(as_tensor(query_weight))

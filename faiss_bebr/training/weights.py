@@ -1,8 +1,8 @@
 """Networks in files: safetensors, with a description in JSON.
 
-The description has ``network`` (what the constructor takes), ``document_code`` (what
-``set_document_code`` takes), ``report`` (a ``TrainingReport`` or null) and ``versions``
-(of faiss_bebr and torch, when it was written).
+The description has ``network`` (what the constructor takes, and ``continuous``),
+``document_code`` (what ``set_document_code`` takes), ``report`` (a ``TrainingReport`` or
+null) and ``versions`` (of faiss_bebr and torch, when it was written).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ NETWORK_TYPES: dict[str, type] = {
     "plane_widths": list,
     "hidden": int,
     "normalize": bool,
+    "continuous": bool,
 }
 
 
@@ -40,6 +41,7 @@ def save_network(net: RecurrentBinarizer, path: str | os.PathLike[str]) -> None:
             "plane_widths": list(net.plane_widths),
             "hidden": net.hidden,
             "normalize": net.normalize,
+            "continuous": net.continuous,
         },
         "document_code": {
             "plane_widths": list(net.document_plane_widths),
@@ -82,9 +84,9 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``network``, the constructor's arguments; ``document_code``, what an index keeps
-        of a document; ``report``, how it was trained, on
-        what data and with what settings, or None; ``versions``, what wrote the file.
+        ``network``, the constructor's arguments and ``continuous``; ``document_code``,
+        what an index keeps of a document; ``report``, how it was trained, on what data
+        and with what settings, or None; ``versions``, what wrote the file.
 
     Raises
     ------
@@ -145,9 +147,15 @@ def _check_types(name: str, values: Any, types: Mapping[str, type]) -> None:
 def _empty_network(arguments: Any) -> RecurrentBinarizer:
     """A network without memory for its values: sizes are those of a file that is yet
     to be checked."""
+    if isinstance(arguments, dict):
+        # Files of faiss_bebr 0.1 from before there were continuous networks.
+        arguments = {"continuous": False, **arguments}
     _check_types("network", arguments, NETWORK_TYPES)
+    continuous = arguments.pop("continuous")
     try:
         with torch.device("meta"):
-            return RecurrentBinarizer(**arguments)
+            net = RecurrentBinarizer(**arguments)
     except (RuntimeError, OverflowError, TypeError) as error:
         raise ValueError(f"network: impossible sizes {arguments}") from error
+    net.continuous = continuous
+    return net

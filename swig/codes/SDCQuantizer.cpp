@@ -73,7 +73,7 @@ SDCQuantizer::SDCQuantizer(
                   ncentroids_in) {
     check_fits(binarizer);
     if (metric == METRIC_INNER_PRODUCT && layout == binarizer.layout &&
-        ncentroids == 0) {
+        ncentroids == 0 && !binarizer.continuous) {
         scale_type = Scale_cosine;
     }
     if (needs_training(binarizer) || binarizer.document_code_size > 0) {

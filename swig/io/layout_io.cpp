@@ -19,6 +19,10 @@ bool has_version_4(IOReader& f) {
     return get_payload(f).format_version >= 4;
 }
 
+bool has_version_5(IOReader& f) {
+    return get_payload(f).format_version >= 5;
+}
+
 void write_error_weight(IOWriter& f, const std::vector<float>& weight) {
     write_bool(f, !weight.empty());
     write_array(f, weight);

@@ -20,6 +20,9 @@ bool has_version_3(faiss::IOReader& f);
 /// the same of version 4: weights of errors
 bool has_version_4(faiss::IOReader& f);
 
+/// the same of version 5: continuous binarizers, weights that blocks share
+bool has_version_5(faiss::IOReader& f);
+
 /// without the number of dimensions
 void write_widths(faiss::IOWriter& f, const PlaneLayout& layout);
 std::vector<int> read_widths(faiss::IOReader& f);

@@ -241,7 +241,7 @@ void BinarizerTransform::train(idx_t n, const float* x) {
 }
 
 size_t BinarizerTransform::count_ops() const {
-    if (quantizes_uniformly()) {
+    if (continuous || quantizes_uniformly()) {
         return count_weights(binarization[0]);
     }
     size_t n = 0;
@@ -253,10 +253,17 @@ size_t BinarizerTransform::count_ops() const {
     return n;
 }
 
-void BinarizerTransform::apply_batch(idx_t n, const float* f, float* b) const {
+void BinarizerTransform::project_batch(idx_t n, const float* f, float* y)
+        const {
+    std::vector<float> hidden(n * binarization[0].hidden);
+    binarization[0].apply(n, f, y, hidden.data());
+}
+
+void BinarizerTransform::binarize_batch(idx_t n, const float* f, float* b)
+        const {
     std::vector<float> output(n * d_out);
     if (quantizes_uniformly()) {
-        binarization[0].apply(n, f, output.data(), nullptr);
+        project_batch(n, f, output.data());
         quantize_uniformly(layout, n, output.data(), b);
         return;
     }
@@ -292,7 +299,13 @@ void BinarizerTransform::apply_noalloc(idx_t n, const float* x, float* xt)
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
     for_batches(n, count_ops(), [&](idx_t i, idx_t ni) {
-        apply_batch(ni, x + i * d_in, xt + i * d_out);
+        const float* f = x + i * d_in;
+        float* out = xt + i * d_out;
+        if (continuous) {
+            project_batch(ni, f, out);
+        } else {
+            binarize_batch(ni, f, out);
+        }
     });
 }
 
@@ -318,8 +331,9 @@ void BinarizerTransform::check_identical(
     FAISS_THROW_IF_NOT_MSG(
             d_in == other->d_in && layout == other->layout &&
                     is_trained == other->is_trained &&
-                    normalize == other->normalize,
-            "binarizers differ in dimensions or plane widths");
+                    normalize == other->normalize &&
+                    continuous == other->continuous,
+            "binarizers differ in dimensions, plane widths or kind of output");
     FAISS_THROW_IF_NOT_MSG(
             binarization == other->binarization &&
                     reconstruction == other->reconstruction &&
@@ -335,7 +349,7 @@ void BinarizerTransform::encode(idx_t n, const float* x, uint8_t* codes) const {
     for_batches(n, count_ops(), [&](idx_t i, idx_t ni) {
         std::vector<float> b(ni * d_out);
         std::vector<uint8_t> levels(d_out);
-        apply_batch(ni, x + i * d_in, b.data());
+        binarize_batch(ni, x + i * d_in, b.data());
         for (idx_t j = 0; j < ni; j++) {
             layout.quantize(b.data() + j * d_out, levels.data());
             layout.pack(levels.data(), codes + (i + j) * layout.code_size());

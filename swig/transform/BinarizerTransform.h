@@ -33,6 +33,12 @@ struct BinarizerTransform : faiss::VectorTransform {
     PlaneLayout layout;
     bool normalize = false;
 
+    /** Whether the output is W_0(f) and not b_u: for indexes that code documents
+     * by themselves, which lose by the rounding of documents and of queries.
+     * encode() and reverse_transform() are about planes either way.
+     */
+    bool continuous = false;
+
     /** The plane widths that an index keeps of a document (empty: those of all
      * planes), and the centroids of its coarse first stage (0: there is none):
      * what training aims at. Queries always have all planes.
@@ -152,8 +158,11 @@ struct BinarizerTransform : faiss::VectorTransform {
     /// multiplications for a vector
     size_t count_ops() const;
 
-    /// apply_noalloc() of few vectors, by one thread
-    void apply_batch(idx_t n, const float* f, float* b) const;
+    /// W_0(f) of few vectors, by one thread
+    void project_batch(idx_t n, const float* f, float* y) const;
+
+    /// b_u, likewise
+    void binarize_batch(idx_t n, const float* f, float* b) const;
 };
 
 } // namespace faiss_bebr

@@ -1,12 +1,12 @@
-"""Makes the files of tests/index_io/golden/4 that are missing.
+"""Makes the files of tests/index_io/golden/5 that are missing.
 
     PYTHONPATH=. python tests/index_io/make_golden.py
 
 A file that is there stays as it is: it must be readable for ever. Vectors, weights
 and centroids are small multiples of 1/4, set by hand, so that no sum is rounded and
 every machine makes the same bytes and finds the same results. Files of format
-version 1 lie in tests/index_io/golden itself, those of versions 2 and 3 in the folders
-2 and 3, and nothing writes such files any more.
+version 1 lie in tests/index_io/golden itself, those of versions 2 to 4 in the folders
+2 to 4, and nothing writes such files any more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import faiss_bebr  # noqa: E402
 from faiss_bebr import index_io  # noqa: E402
 
 GOLDEN = HERE / "golden"
-NEWEST = GOLDEN / "4"
+NEWEST = GOLDEN / "5"
 IP = faiss.METRIC_INNER_PRODUCT
 D, M, NLIST, N = 16, 8, 3, 30
 NBITS = 2
@@ -145,6 +145,19 @@ def bebr_untrained() -> Any:
     transform = faiss_bebr.BinarizerTransform(D, [M] * NBITS)
     transform.set_document_code([M], 300)
     transform.set_document_budget(7, False)
+    return transform
+
+
+@add_maker
+def bebr_continuous() -> Any:
+    transform = make_binarizer()
+    # The linear weights of the first plane, as of a network for a budget.
+    shared = integers(M, D, 10, 2), integers(D, M, 20, 2)
+    rest = np.zeros((0, D)), np.zeros(0), np.zeros((M, 0))
+    transform.set_binarization_block(1, shared[0], -np.ones(M), *rest)
+    rest = np.zeros((0, M)), np.zeros(0), np.zeros((D, 0))
+    transform.set_reconstruction_block(1, shared[1], np.ones(D), *rest)
+    transform.continuous = True
     return transform
 
 

@@ -42,11 +42,11 @@ def test_wrong_node_for_the_family():
         deserialize(seal(b"IXXXX" + payload[5:]))
 
 
-@pytest.mark.parametrize("version", [0, 5])
+@pytest.mark.parametrize("version", [0, 6])
 def test_files_of_an_unknown_version(version: int):
     data = bytearray(get_case("SDC").data)
     data[4] = version
-    message = f"format version {version}, this faiss_bebr reads 1 to 4"
+    message = f"format version {version}, this faiss_bebr reads 1 to 5"
     with pytest.raises(RuntimeError, match=message):
         deserialize(bytes(data))
 
@@ -394,3 +394,20 @@ def test_vectors_mapped_from_somewhere(tmp_path: Path):
         damaged = seal(unseal(data).replace(old, path_bytes(other)))
         with pytest.raises(RuntimeError):
             deserialize(damaged)
+
+
+def test_a_first_block_that_shares_weights():
+    """Of a network: there is none before it."""
+    transform = faiss_bebr.BinarizerTransform(D, [8, 8])
+    no_hidden = np.zeros((0, 8)), np.zeros(0), np.zeros((D, 0))
+    weight = np.ones((D, 8))
+    transform.set_reconstruction_block(0, weight, np.zeros(D), *no_hidden)
+    writer = faiss.VectorIOWriter()
+    index_io.write_VectorTransform(transform, writer)
+    payload = unseal(faiss.vector_to_array(writer.data).tobytes())
+    # the number of hidden units, whether weights are shared, and they
+    written = struct.pack("<iB", 0, 0) + weight.astype(np.float32).tobytes()
+    assert payload.count(written) == 1
+    data = seal(payload.replace(written, struct.pack("<iB", 0, 1)))
+    with pytest.raises(RuntimeError, match="a first block without weights"):
+        index_io.read_VectorTransform(faiss.PyCallbackIOReader(io.BytesIO(data).read))

@@ -17,7 +17,12 @@ from mutations import seal, unseal
 
 import faiss_bebr
 
-FOLDERS = {1: GOLDEN, 2: GOLDEN / "2", 3: GOLDEN / "3", 4: NEWEST}
+VERSION = 5
+FOLDERS = {
+    1: GOLDEN,
+    **{version: GOLDEN / str(version) for version in range(2, VERSION)},
+    VERSION: NEWEST,
+}
 NAMES = {
     version: sorted(path.stem for path in folder.glob("*.bebr"))
     for version, folder in FOLDERS.items()
@@ -58,7 +63,7 @@ def assert_recorded(obj: Any, path: Path, rtol: float = 0) -> None:
 
 
 def test_there_is_one_of_each():
-    assert NAMES[4] == sorted(MAKERS)
+    assert NAMES[VERSION] == sorted(MAKERS)
     assert set(NAMES[2]) - set(NAMES[1]) == {"bebr_untrained", "sdc_with_centroids"}
     assert set(NAMES[3]) - set(NAMES[2]) == {
         "sdc_with_scales_of_one_byte",
@@ -70,6 +75,7 @@ def test_there_is_one_of_each():
         "bebr_with_weights_of_errors",
         "sdc_with_weights_of_errors",
     }
+    assert set(NAMES[5]) - set(NAMES[4]) == {"bebr_continuous"}
 
 
 @pytest.mark.parametrize(("version", "name"), FILES)
@@ -81,10 +87,10 @@ def test_results(version: int, name: str, folder: Path, simd_level: str):
     assert_recorded(read(path, faiss.IO_FLAG_MMAP), path, rtol)
 
 
-@pytest.mark.parametrize("name", NAMES[4])
+@pytest.mark.parametrize("name", NAMES[VERSION])
 def test_bytes(name: str, folder: Path, tmp_path: Path):
     """Of what is read, and of what is made anew."""
-    path = get_path(folder, 4, name)
+    path = get_path(folder, VERSION, name)
     if name not in REFER:
         assert serialize(read(path)) == path.read_bytes()
     if name not in BUILD_OTHERWISE:
@@ -96,13 +102,13 @@ def test_bytes(name: str, folder: Path, tmp_path: Path):
     [
         (version, name)
         for version, name in FILES
-        if version < 4 and name not in REFER | CHOOSE_NEAREST
+        if version < VERSION and name not in REFER | CHOOSE_NEAREST
         if version > 1 or name not in LEARN_RANGE
     ],
 )
 def test_old_files_are_written_as_new_ones(version: int, name: str, folder: Path):
     written = serialize(read(get_path(folder, version, name)))
-    assert written == get_path(folder, 4, name).read_bytes()
+    assert written == get_path(folder, VERSION, name).read_bytes()
 
 
 def test_vectors_are_added_to_an_old_file(folder: Path):
@@ -195,7 +201,7 @@ def exchange(values: np.ndarray) -> None:
 def test_damaged_scales(
     name: str, attribute: str, damage: Callable, folder: Path, tmp_path: Path
 ):
-    path = get_path(folder, 4, name)
+    path = get_path(folder, VERSION, name)
     index = read(path)
     values = faiss.vector_to_array(getattr(index.sdc, attribute))
     payload = unseal(path.read_bytes())

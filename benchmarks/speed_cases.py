@@ -17,6 +17,8 @@ IP = faiss.METRIC_INNER_PRODUCT
 NETWORK = "BEBR256x6"
 # planes by hand, without centroids: the network is one product, see docs/training.md
 PLANE_WIDTHS = (256, 256)
+# of graphs, likewise; not more than 0.6 of the bytes of SQ8
+GRAPH_BYTES = 228
 
 
 def _get_code_size(index: Any) -> int:
@@ -37,6 +39,7 @@ class Cases:
         data: Embeddings,
         network: str = NETWORK,
         plane_widths: tuple[int, ...] = PLANE_WIDTHS,
+        graph_bytes: int = GRAPH_BYTES,
     ) -> None:
         self.documents = data.documents
         self.queries = data.reported_queries
@@ -52,6 +55,7 @@ class Cases:
         )
         faiss_bebr.register_binarizer(planes, by_hand.to_transform())
         self.planes = f"BEBR[{planes}]"
+        self.graph_bytes = graph_bytes
         self.network = network
         self.trained = {f"{network},SDC2": index}
 
@@ -106,15 +110,21 @@ class Cases:
             parameter, values = "nprobe", (4, 8, 16, 32, 64, 128, 256)
         else:
             d = self.documents.shape[1]
-            # not more than 0.6 of the bytes of SQ8
             widths = [d] * 4 + [d * 2 // 3 // 8 * 8]
+            name = f"{self.graph_bytes}B"
+            by_bytes = faiss_bebr.train_binarizer(
+                self.documents, code_size=self.graph_bytes, coarse=False
+            )
+            faiss_bebr.register_binarizer(name, by_bytes.to_transform())
             descriptions = (
                 "HNSW32,SQ8",
                 "HNSW32,SDC4",
                 "HNSW32,SDC" + "-".join(map(str, widths)),
                 f"{self.network},HNSW32,SDC4",
+                f"BEBR[{name}],HNSW32,SDC",
             )
-            parameter, values = "efSearch", (8, 12, 16, 24, 32, 48, 64, 96, 128)
+            parameter = "efSearch"
+            values = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
         return [self.contender(one) for one in descriptions], parameter, values
 
 

@@ -10,16 +10,30 @@ from faiss_bebr.training import RecurrentBinarizer
 
 
 def search_codes(
-    net: RecurrentBinarizer, documents: np.ndarray, queries: np.ndarray, k: int
+    net: RecurrentBinarizer,
+    documents: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    *,
+    moves_centroids: bool = True,
 ) -> tuple[int, np.ndarray]:
     """Bytes of a document's code, and the k best documents of each query.
 
-    documents: (n, d) float32, queries: (nq, d) float32 -> int, (nq, k) int64
+    documents: (n, d) float32, queries: (nq, d) float32 -> int, (nq, k) int64.
+    moves_centroids: whether centroids are moved to where codes leave less error, or
+    stay those of k-means.
     """
     transform = net.to_transform()
     index = faiss_bebr.IndexSDC(transform, 0, faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid = 1
     coded = transform.apply(documents)
+    if index.ncentroids and not moves_centroids:
+        kmeans = faiss.Kmeans(
+            coded.shape[1], index.ncentroids, seed=0, min_points_per_centroid=1
+        )
+        kmeans.train(coded)
+        # An index moves its own ones only.
+        faiss.copy_array_to_vector(kmeans.centroids.ravel(), index.sdc.centroids)
     index.train(coded)
     index.add(coded)
     return index.code_size, index.search(transform.apply(queries), k)[1]

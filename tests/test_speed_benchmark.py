@@ -108,11 +108,15 @@ def test_ratio_at_equal_recall():
 
 def test_graphs_are_compared(embeddings):
     data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
-    cases = speed_cases.Cases(data, "BEBR16x4", (16, 16))
+    cases = speed_cases.Cases(data, "BEBR16x4", (16, 16), graph_bytes=14)
     contenders, parameter, values = cases.swept("hnsw")
     d = embeddings.shape[1]
     sizes = [one.bytes_per_vector for one in contenders[:3]]
     assert sizes[:2] == [d, d // 2 + 1] and d // 2 < sizes[2] <= 0.6 * d
+    assert contenders[4].name == "BEBR[14B],HNSW32,SDC"
+    assert contenders[4].bytes_per_vector == 14
+    graph = faiss_bebr.downcast_index(contenders[4].index.index)
+    assert faiss_bebr.downcast_index(graph.storage).ncentroids == 0
     assert (parameter, min(values)) == ("efSearch", 8)
 
 

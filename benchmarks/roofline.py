@@ -82,14 +82,32 @@ def random_network(
 
 
 def report_encoding(*, d_in: int = 384, rounds: int) -> list[str]:
-    """Lines of text: a network, and numpy's bare products with its matrices."""
-    widths = [256] * 6
-    transform, matrices = random_network(d_in, widths)
+    """Lines of text: networks, and numpy's bare products with their matrices."""
+    recurrent = random_network(d_in, [256] * 6)
+    # as those for a budget of bytes
+    continuous = random_network(d_in, [d_in])
+    continuous[0].continuous = True
+    return [
+        line
+        for name, network in (("BEBR256x6", recurrent), ("continuous", continuous))
+        for line in _report_network(name, *network, rounds=rounds)
+    ]
+
+
+def _report_network(
+    name: str,
+    transform: faiss_bebr.BinarizerTransform,
+    matrices: list[np.ndarray],
+    *,
+    rounds: int,
+) -> list[str]:
+    d_in = transform.d_in
     rng = np.random.default_rng(1)
     lines = []
     for n in (1, 1000):
         inputs = {
-            d: rng.standard_normal((n, d), dtype=np.float32) for d in (d_in, widths[0])
+            d: rng.standard_normal((n, d), dtype=np.float32)
+            for d in (d_in, transform.d_out)
         }
         repeats = max(1, 100 // n)
 
@@ -109,7 +127,7 @@ def report_encoding(*, d_in: int = 384, rounds: int) -> list[str]:
         ]
         ours, theirs = np.min(seconds, axis=0) / repeats / n * 1e6
         lines.append(
-            f"BEBR256x6 of {n} vectors of {d_in}: {ours:.1f} us each; "
+            f"{name} of {n} vectors of {d_in}: {ours:.1f} us each; "
             f"numpy's products with its matrices {theirs:.1f} us"
         )
     return lines

@@ -9,6 +9,7 @@ index searches the embeddings as they are.
     python benchmarks/speed.py --cases flat ivf --threads 1 2 --csv speed.csv \\
         --plot speed.png
     python benchmarks/speed.py --cases flat codes --queries 1 --in-a-row 200
+    python benchmarks/speed.py PQ128x4fs PCA256,SDC2_Sfp16    # these in turn
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 import faiss
 import roofline
 import wordnet
-from speed_cases import Cases, binary, codes, set_parameter
+from speed_cases import Cases, binary, codes, given, set_parameter
 from timing import (
     Contender,
     SpeedRow,
@@ -35,6 +36,7 @@ from timing import (
 import faiss_bebr
 
 CASES = ("flat", "ivf", "hnsw", "codes", "binary", "roofline")
+METRICS = {"IP": faiss.METRIC_INNER_PRODUCT, "L2": faiss.METRIC_L2}
 CODES = 117_659  # as many as WordNet's documents
 BINARY_BITS = (256, 512, 1024, 2048)
 
@@ -79,7 +81,11 @@ def measure_swept(cases: Cases, case: str, plan: Plan) -> Iterator[SpeedRow]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
+    parser.add_argument(
+        "descriptions", nargs="*", help="factory strings, in place of cases"
+    )
+    parser.add_argument("--metric", choices=METRICS, help="of these, by default IP")
+    parser.add_argument("--cases", nargs="+", choices=CASES)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--queries", type=int, nargs="+", default=[1000, 1])
@@ -102,6 +108,11 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="where the picture is written")
     arguments = parser.parse_args()
 
+    if arguments.descriptions and arguments.cases:
+        parser.error("either factory strings or --cases")
+    if arguments.metric and not arguments.descriptions:
+        parser.error("--metric is that of factory strings")
+    cases_asked = set() if arguments.descriptions else set(arguments.cases or CASES)
     if arguments.clock == "cpu" and arguments.threads != [1]:
         parser.error("--clock cpu counts one thread only")
     if not 1 <= arguments.in_a_row <= 1000 // max(arguments.queries):
@@ -124,23 +135,28 @@ def main() -> None:
             rows.append(row)
             print(describe(row), flush=True)
 
-    if {"flat", "ivf", "hnsw"} & set(arguments.cases):
+    if arguments.descriptions:
+        metric = METRICS[arguments.metric or "IP"]
+        take(
+            plan.compare("given", given(wordnet.load(), arguments.descriptions, metric))
+        )
+    if {"flat", "ivf", "hnsw"} & cases_asked:
         cases = Cases(wordnet.load())
-        if "flat" in arguments.cases:
+        if "flat" in cases_asked:
             for contenders in cases.flat():
                 take(plan.compare("flat", contenders))
         for case in ("ivf", "hnsw"):
-            if case in arguments.cases:
+            if case in cases_asked:
                 take(measure_swept(cases, case, plan))
                 swept = [row for row in rows if row.case == case]
                 print(*describe_at_equal_recall(swept), sep="\n", flush=True)
-    if "codes" in arguments.cases:
+    if "codes" in cases_asked:
         take(plan.compare("codes", codes(CODES)))
-    if "binary" in arguments.cases:
+    if "binary" in cases_asked:
         plan.queries = [min(at_once, 100) for at_once in plan.queries]
         for bits in BINARY_BITS:
             take(plan.compare("binary", binary(bits, arguments.binary_vectors)))
-    if "roofline" in arguments.cases:
+    if "roofline" in cases_asked:
         for threads in arguments.threads:
             for line in roofline.report(
                 threads, n=arguments.large_vectors, rounds=plan.rounds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import faiss
@@ -31,6 +31,42 @@ def _get_code_size(index: Any) -> int:
     return index.sa_code_size()
 
 
+def _make(documents: np.ndarray, description: str, metric: int = IP) -> Any:
+    index = faiss_bebr.index_factory(documents.shape[1], description, metric)
+    index.train(documents)
+    index.add(documents)
+    return index
+
+
+def _find_truth(data: Embeddings) -> np.ndarray:
+    exact = faiss.IndexFlatIP(data.documents.shape[1])
+    exact.add(data.documents)
+    return exact.search(data.reported_queries[:1000], K)[1]
+
+
+def _measure_recall(contender: Contender, truth: np.ndarray) -> None:
+    """Sets its recall 10@10 with the parameters that its index has now."""
+    labels = contender.index.search(contender.queries[: len(truth)], K)[1]
+    found = (labels[:, :, None] == truth[:, None]).any(axis=2)
+    contender.recall = float(found.mean())
+
+
+def given(
+    data: Embeddings, descriptions: Sequence[str], metric: int = IP
+) -> list[Contender]:
+    """Indexes of these factory strings."""
+    truth = _find_truth(data)
+    contenders = []
+    for description in descriptions:
+        index = _make(data.documents, description, metric)
+        one = Contender(
+            description, index, data.reported_queries, float(_get_code_size(index))
+        )
+        _measure_recall(one, truth)
+        contenders.append(one)
+    return contenders
+
+
 class Cases:
     """Builds contenders over the documents; networks are trained once."""
 
@@ -43,10 +79,8 @@ class Cases:
     ) -> None:
         self.documents = data.documents
         self.queries = data.reported_queries
-        exact = faiss.IndexFlatIP(self.documents.shape[1])
-        exact.add(self.documents)
-        self.truth = exact.search(self.queries[:1000], K)[1]
-        index = self._make(f"{network},SDC2")
+        self.truth = _find_truth(data)
+        index = _make(self.documents, f"{network},SDC2")
         binarizer = faiss_bebr.downcast_VectorTransform(index.chain.at(0))
         faiss_bebr.register_binarizer("speed", binarizer)
         planes = "-".join(map(str, plane_widths))
@@ -59,17 +93,11 @@ class Cases:
         self.network = network
         self.trained = {f"{network},SDC2": index}
 
-    def _make(self, description: str) -> Any:
-        index = faiss_bebr.index_factory(self.documents.shape[1], description, IP)
-        index.train(self.documents)
-        index.add(self.documents)
-        return index
-
     def contender(self, description: str) -> Contender:
         """description may begin with the network, which is not trained again."""
         if description not in self.trained:
-            self.trained[description] = self._make(
-                description.replace(self.network, "BEBR[speed]")
+            self.trained[description] = _make(
+                self.documents, description.replace(self.network, "BEBR[speed]")
             )
         index = self.trained[description]
         contender = Contender(
@@ -79,10 +107,7 @@ class Cases:
         return contender
 
     def measure(self, contender: Contender) -> None:
-        """Sets its recall 10@10 with the parameters that its index has now."""
-        labels = contender.index.search(contender.queries[: len(self.truth)], K)[1]
-        found = (labels[:, :, None] == self.truth[:, None]).any(axis=2)
-        contender.recall = float(found.mean())
+        _measure_recall(contender, self.truth)
 
     def flat(self) -> Iterator[list[Contender]]:
         for descriptions in (

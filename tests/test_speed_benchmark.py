@@ -135,10 +135,11 @@ def test_roofline_counts_what_is_read(monkeypatch):
     monkeypatch.setattr(roofline, "read_bandwidth", lambda threads: 1e9)
     monkeypatch.setattr(roofline, "float_multiply_adds", lambda: 1e9)
     lines = roofline.report(1, n=2000, rounds=1)
-    assert len(lines) == 8
-    for line, n in zip(lines[1:3], (1, 1000), strict=True):
-        assert line.startswith(f"BEBR256x6 of {n} vectors of 384: ")
-    for line, name in zip(lines[3:5], ("IndexSDC", "IndexSDCFastScan"), strict=True):
+    assert len(lines) == 10
+    networks = [(name, n) for name in ("BEBR256x6", "continuous") for n in (1, 1000)]
+    for line, (name, n) in zip(lines[1:5], networks, strict=True):
+        assert line.startswith(f"{name} of {n} vectors of 384: ")
+    for line, name in zip(lines[5:7], ("IndexSDC", "IndexSDCFastScan"), strict=True):
         assert line.startswith(f"{name}, one query, 2000 codes of 66 bytes: ")
 
 
@@ -165,3 +166,15 @@ def test_cases_share_a_network(embeddings):
     transform = faiss_bebr.downcast_VectorTransform(by_hand.index.chain.at(0))
     assert transform.quantizes_uniformly()
     assert by_hand.bytes_per_vector == 5 and by_hand.recall > second.recall
+
+
+def test_given_strings_are_compared(embeddings):
+    data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
+    by_product, by_distance = (
+        speed_cases.given(data, ["Flat", "SDC4"], metric)
+        for metric in (faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2)
+    )
+    assert [one.name for one in by_product] == ["Flat", "SDC4"]
+    assert by_product[0].recall == 1 > by_product[1].recall > 0.7
+    assert by_distance[1].index.metric_type == faiss.METRIC_L2
+    assert by_product[1].bytes_per_vector == embeddings.shape[1] // 2 + 1

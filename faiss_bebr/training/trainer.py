@@ -104,8 +104,8 @@ def train_binarizer(
     these widths. ``m`` and ``nbits``: a recurrent code of so many planes, of which
     an index stores the first ``document_nbits``.
 
-    With a budget or widths by hand the network is a linear map at full depth, so that
-    queries are next to exact, and the index learns its centroids and ranges itself.
+    With a budget or widths by hand the network is a linear map, whose output is not
+    rounded, and the index learns its centroids and ranges itself.
 
     The result is deterministic for a seed on one machine and thread count (on CUDA as
     far as PyTorch is), and no global random state is read or changed. Ctrl-C during

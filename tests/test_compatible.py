@@ -95,6 +95,7 @@ class TestResult:
         assert new.plane_widths == old.plane_widths
         assert new.document_plane_widths == old.document_plane_widths
         assert new.ncentroids == old.ncentroids
+        assert new.continuous is old.continuous is (kind == "budget")
         assert torch.equal(new.query_weight, old.query_weight)
         assert torch.equal(new.query_offset, old.query_offset)
         assert not new.training and new.query_weight.device.type == "cpu"

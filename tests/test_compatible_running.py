@@ -284,6 +284,12 @@ class TestRefused:
         with pytest.raises(ValueError, match="old_binarizer: NaN.*binarization.1"):
             train_compatible(x[0], broken, x[1])
 
+    def test_continuous_binarizer_of_plain_planes(self, x, old_binarizers):
+        transform = old_binarizers["planes"].to_transform()
+        transform.continuous = True
+        with pytest.raises(ValueError, match="old_binarizer: one that is continuous"):
+            train_compatible(x[0], transform, x[1])
+
     @pytest.mark.parametrize("other", [None, 3, "binarizer", faiss_bebr.IndexSDC(8, 2)])
     def test_no_binarizer(self, x, other):
         with pytest.raises(TypeError, match="old_binarizer: a RecurrentBinarizer or"):

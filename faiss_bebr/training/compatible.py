@@ -149,6 +149,11 @@ def train_compatible(
     """
     given = dict(locals())
     old = OldGeneration(as_transform(old_binarizer))
+    if old.is_plain and old.transform.continuous:
+        raise ValueError(
+            "old_binarizer: one that is continuous, with documents that are the first "
+            "planes of its code, cannot be trained for"
+        )
     kind = plane_trainer if old.is_plain else document_trainer
     if epochs is None:
         given["epochs"] = PLANE_EPOCHS if old.is_plain else BUDGET_EPOCHS

@@ -163,10 +163,11 @@ def _prepare(
 def _make_network(
     d_new: int, old: OldGeneration, upgrade: Upgrade, run: Run
 ) -> RecurrentBinarizer:
-    """Of the old one's shape, with its query map and weights of errors."""
+    """Of the old one's shape and kind of output, with its query map and weights of
+    errors."""
     net = make_seeded_network(run.seed, d_new, old.plane_widths, hidden=upgrade.hidden)
     net.surrogate = upgrade.surrogate
-    net.continuous = old.transform.continuous and not old.is_plain
+    net.continuous = old.transform.continuous
     kept = old.transform.document_plane_widths
     widths = faiss.vector_to_array(kept).tolist()
     net.set_document_code(widths, old.transform.ncentroids)

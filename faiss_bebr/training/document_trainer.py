@@ -1,10 +1,10 @@
 """Training for documents that an index codes by itself: a budget in bytes, plane
 widths by hand, and centroids.
 
-The network is a linear map of all dimensions at full depth (``residual_start``), so
-what an index stores comes from vectors that are next to exact. Its start has no
-gradient; then ``score_training`` turns the map for the scores that the index computes,
-and what recalls most of held-out queries is kept.
+The network is a linear map of all dimensions whose output is not rounded
+(``residual_start``). Its start has no gradient; then ``score_training`` turns the map
+for the scores that the index computes, and what recalls most of held-out queries is
+kept.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def set_linear_map(
     inverse: np.ndarray | None = None,
     mixing: np.ndarray | None = None,
 ) -> None:
-    """Make ``net`` the uniform quantizer of ``linear``, in evaluation mode. Its query
-    map stays.
+    """Make ``net`` the uniform quantizer of ``linear``, in evaluation mode; if it is
+    continuous, its output is that of ``linear``. Its query map stays.
 
     It is one as far as the map can be inverted on the code's side. With more code
     dimensions than embeddings have, the blocks after the first see and lessen the

@@ -235,11 +235,11 @@ class RecurrentBinarizer(nn.Module):
         return codes
 
     def forward(self, x: torch.Tensor, nbits: int | None = None) -> torch.Tensor:
-        """The code of the first ``nbits`` planes (all by default), (n, m_0) float32.
+        """The code of the first ``nbits`` planes, (n, m_0) float32; without ``nbits``
+        that of all planes, and of a continuous network ``W_0(x)``.
 
-        Its values are the grid of odd multiples of 2^-(w-1) in (-2, 2), where w is
-        the number of planes that cover the dimension. Without ``nbits`` a continuous
-        network gives ``W_0(x)``.
+        A code's values are the grid of odd multiples of 2^-(w-1) in (-2, 2), where w is
+        the number of planes that cover the dimension.
         """
         if self.continuous and nbits is None:
             return self.binarization[0](x)
@@ -349,7 +349,7 @@ class RecurrentBinarizer(nn.Module):
         target.set_query_map(as_array(self.query_weight), as_array(self.query_offset))
         target.set_error_weight(as_array(self.error_weight).ravel())
         target.set_document_code(list(self.document_plane_widths), self.ncentroids)
-        target.continuous = self.continuous
+        target.continuous = bool(self.continuous)
         target.is_trained = True
 
     def _check_depth(self, nbits: int | None) -> int:

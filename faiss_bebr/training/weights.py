@@ -1,8 +1,8 @@
 """Networks in files: safetensors, with a description in JSON.
 
 The description has ``network`` (what the constructor takes, and ``continuous``),
-``document_code`` (what ``set_document_code`` takes), ``report`` (a ``TrainingReport`` or
-null) and ``versions`` (of faiss_bebr and torch, when it was written).
+``document_code`` (what ``set_document_code`` takes), ``report`` (a ``TrainingReport``
+or null) and ``versions`` (of faiss_bebr and torch, when it was written).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def save_network(net: RecurrentBinarizer, path: str | os.PathLike[str]) -> None:
             "plane_widths": list(net.plane_widths),
             "hidden": net.hidden,
             "normalize": net.normalize,
-            "continuous": net.continuous,
+            "continuous": bool(net.continuous),
         },
         "document_code": {
             "plane_widths": list(net.document_plane_widths),
@@ -84,9 +84,10 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``network``, the constructor's arguments and ``continuous``; ``document_code``,
-        what an index keeps of a document; ``report``, how it was trained, on what data
-        and with what settings, or None; ``versions``, what wrote the file.
+        ``network``, the constructor's arguments and ``continuous``, which files of
+        faiss_bebr 0.1 may lack; ``document_code``, what an index keeps of a document;
+        ``report``, how it was trained, on what data and with what settings, or None;
+        ``versions``, what wrote the file.
 
     Raises
     ------

@@ -32,7 +32,7 @@ enum ScaleType {
     /// decoded vectors all have the norm of a vector of ones: documents differ
     /// in direction only, which ranks by the cosine of codes as the paper does.
     /// For unit-length embeddings whose codes are stored in full; default of
-    /// METRIC_INNER_PRODUCT for these.
+    /// METRIC_INNER_PRODUCT for these, unless the binarizer is continuous.
     Scale_cosine,
 };
 
@@ -65,7 +65,7 @@ struct SDCQuantizer {
     ScaleType scale_type = Scale_least_squares;
 
     /** What input is divided by before it is quantized, size
-     * layout.coded_dim(): ones for the output of a binarizer. Where it is 0,
+     * layout.coded_dim(): ones for the planes of a binarizer. Where it is 0,
      * input had no variance, and is decoded as 0.
      */
     std::vector<float> range;

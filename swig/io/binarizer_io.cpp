@@ -4,7 +4,6 @@
 #include "io/layout_io.h"
 #include "io/types_io.h"
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -15,23 +14,15 @@ using faiss::IOWriter;
 
 namespace {
 
-/// whether the linear weights are the first ones of another block
-bool shares_weights(const BinarizerBlock& block, const BinarizerBlock& first) {
-    const std::vector<float>& weight = block.skip_weight;
-    return weight.size() <= first.skip_weight.size() &&
-            std::equal(
-                   weight.begin(), weight.end(), first.skip_weight.begin());
-}
-
 void write_block(
         IOWriter& f,
         const BinarizerBlock& block,
         const BinarizerBlock& first) {
-    const bool is_shared = &block != &first && shares_weights(block, first);
+    const bool is_shared = &block != &first && block.has_skip_weight_of(first);
     write_number<int32_t>(f, block.hidden);
     write_bool(f, is_shared);
     if (!is_shared) {
-        write_array(f, block.skip_weight);
+        write_array(f, block.skip_weight->data(), block.num_skip_weights());
     }
     write_array(f, block.skip_bias);
     write_array(f, block.hidden_weight);
@@ -57,11 +48,10 @@ BinarizerBlock read_block(
         FAISS_THROW_IF_NOT_MSG(
                 !blocks.empty(),
                 "the index file is corrupted: a first block without weights");
-        const std::vector<float>& weight = blocks[0].skip_weight;
-        block.skip_weight.assign(
-                weight.begin(), weight.begin() + d_out * d_in);
+        block.skip_weight = blocks[0].skip_weight;
     } else {
-        block.skip_weight = read_array<float>(f, d_out * d_in);
+        block.skip_weight = std::make_shared<const std::vector<float>>(
+                read_array<float>(f, d_out * d_in));
     }
     block.skip_bias = read_array<float>(f, d_out);
     block.hidden_weight = read_array<float>(f, block.hidden * d_in);
@@ -78,23 +68,30 @@ void write_document_code(IOWriter& f, const BinarizerTransform& transform) {
     write_bool(f, transform.document_has_centroids);
 }
 
-void read_document_code(IOReader& f, BinarizerTransform& transform) {
-    const bool is_new = has_version_2(f);
-    const int max_nplanes =
-            is_new ? PlaneLayout::max_nbits : transform.layout.nplanes();
-    const auto nplanes = read_number_in<uint32_t>(
-            f, "the number of stored planes", 0, max_nplanes);
-    if (is_new) {
-        const std::vector<int> widths = read_array<int>(f, nplanes);
-        transform.set_document_code(widths, read_number<uint32_t>(f));
-        const auto code_size = read_number<uint64_t>(f);
-        transform.set_document_budget(
-                code_size, read_bool(f, "whether documents have centroids"));
-    } else {
-        const auto all = transform.layout.plane_widths.begin();
-        transform.set_document_code({all, all + nplanes});
+/// what there is of documents before the weights
+struct DocumentCode {
+    std::vector<int> widths;
+    size_t ncentroids = 0;
+    size_t budget = 0;
+    bool has_centroids = true;
+
+    DocumentCode(IOReader& f, const PlaneLayout& layout) {
+        const bool is_new = has_version_2(f);
+        const int max_nplanes =
+                is_new ? PlaneLayout::max_nbits : layout.nplanes();
+        const auto nplanes = read_number_in<uint32_t>(
+                f, "the number of stored planes", 0, max_nplanes);
+        if (is_new) {
+            widths = read_array<int>(f, nplanes);
+            ncentroids = read_number<uint32_t>(f);
+            budget = read_number<uint64_t>(f);
+            has_centroids = read_bool(f, "whether documents have centroids");
+        } else {
+            const auto all = layout.plane_widths.begin();
+            widths.assign(all, all + nplanes);
+        }
     }
-}
+};
 
 } // namespace
 
@@ -122,32 +119,31 @@ BinarizerTransform* read_BinarizerTransform(IOReader* f) {
     const int d_in = read_number_in<int32_t>(
             *f, "d_in", 1, std::numeric_limits<int32_t>::max());
     const PlaneLayout layout(read_widths(*f));
-    // the constructor makes the linear parts, which have to be in the file
-    const uint64_t nwritten = has_version_5(*f) ? 1 : layout.nplanes();
-    const uint64_t linear_bytes =
-            sizeof(float) * nwritten * layout.dim() * d_in;
-    FAISS_THROW_IF_NOT_MSG(
-            linear_bytes <= get_payload(*f).remaining(),
-            "the index file is corrupted: a network without its weights");
+    const uint64_t d_out = layout.dim();
     const bool normalize = read_bool(*f, "normalize");
-    auto transform = std::make_unique<BinarizerTransform>(
-            d_in, layout.plane_widths, normalize);
-    transform->continuous =
+    const bool continuous =
             has_version_5(*f) && read_bool(*f, "whether it is continuous");
-    transform->is_trained = read_bool(*f, "is_trained");
-    read_document_code(*f, *transform);
-    const std::vector<float> weight = read_array<float>(*f, layout.dim());
-    const std::vector<float> offset = read_array<float>(*f, layout.dim());
-    transform->set_query_map(weight, offset);
-    transform->set_error_weight(read_error_weight(*f, layout.dim()));
+    const bool is_trained = read_bool(*f, "is_trained");
+    const DocumentCode documents(*f, layout);
+    const std::vector<float> weight = read_array<float>(*f, d_out);
+    const std::vector<float> offset = read_array<float>(*f, d_out);
+    const std::vector<float> error_weight = read_error_weight(*f, layout.dim());
     std::vector<BinarizerBlock> binarization, reconstruction;
     for (int width : layout.plane_widths) {
         binarization.push_back(read_block(*f, d_in, width, binarization));
     }
     for (int t = 0; t < layout.nplanes(); t++) {
-        reconstruction.push_back(
-                read_block(*f, layout.dim(), d_in, reconstruction));
+        reconstruction.push_back(read_block(*f, d_out, d_in, reconstruction));
     }
+    // the constructor takes memory for weights, which the file had by now
+    auto transform = std::make_unique<BinarizerTransform>(
+            d_in, layout.plane_widths, normalize);
+    transform->continuous = continuous;
+    transform->is_trained = is_trained;
+    transform->set_document_code(documents.widths, documents.ncentroids);
+    transform->set_document_budget(documents.budget, documents.has_centroids);
+    transform->set_query_map(weight, offset);
+    transform->set_error_weight(error_weight);
     transform->set_blocks(std::move(binarization), std::move(reconstruction));
     return transform.release();
 }

@@ -2,6 +2,8 @@
 
 #include <faiss/MetricType.h>
 
+#include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace faiss_bebr {
@@ -11,13 +13,16 @@ namespace faiss_bebr {
  *     y = skip_weight x + skip_bias
  *           + output_weight relu(hidden_weight x + hidden_bias)
  *
- * Without hidden units it is a linear map. Matrices are row-major.
+ * Without hidden units it is a linear map. Matrices are row-major. Blocks may
+ * share the linear weights, which never change: in a network for a budget of
+ * bytes all have the same.
  */
 struct BinarizerBlock {
     int d_in = 0;
     int d_out = 0;
     int hidden = 0;
-    std::vector<float> skip_weight;   ///< d_out * d_in
+    /// d_out * d_in, or more rows, of which the first ones count
+    std::shared_ptr<const std::vector<float>> skip_weight;
     std::vector<float> skip_bias;     ///< d_out
     std::vector<float> hidden_weight; ///< hidden * d_in
     std::vector<float> hidden_bias;   ///< hidden
@@ -37,6 +42,16 @@ struct BinarizerBlock {
     /// no weights yet
     BinarizerBlock(int d_in_in, int d_out_in)
             : d_in(d_in_in), d_out(d_out_in) {}
+
+    size_t num_skip_weights() const {
+        return size_t(d_out) * d_in;
+    }
+
+    /// takes the linear weights of another block in place of equal ones
+    void share_skip_weight(const BinarizerBlock& other);
+
+    /// whether the linear weights are the first ones of another block
+    bool has_skip_weight_of(const BinarizerBlock& other) const;
 
     /** @param x       size n * d_in
      *  @param y       output, size n * d_out

@@ -67,7 +67,7 @@ void normalize_rows(idx_t n, int d, float* x) {
 
 /// multiplications for a row
 size_t count_weights(const BinarizerBlock& block) {
-    return block.skip_weight.size() + block.hidden_weight.size() +
+    return block.num_skip_weights() + block.hidden_weight.size() +
             block.output_weight.size();
 }
 
@@ -99,18 +99,14 @@ BinarizerTransform::BinarizerTransform(
     d_in = d_in_val;
     d_out = layout.dim();
     is_trained = false;
-    const std::vector<float> zeros(size_t(d_in) * d_out);
+    const auto zeros =
+            std::make_shared<const std::vector<float>>(size_t(d_in) * d_out);
     for (int width : plane_widths) {
         const auto linear = [&](int from, int to) {
-            return BinarizerBlock(
-                    from,
-                    to,
-                    0,
-                    zeros.data(),
-                    zeros.data(),
-                    nullptr,
-                    nullptr,
-                    nullptr);
+            BinarizerBlock block(from, to);
+            block.skip_weight = zeros;
+            block.skip_bias.resize(to);
+            return block;
         };
         binarization.push_back(linear(d_in, width));
         reconstruction.push_back(linear(d_out, d_in));
@@ -154,7 +150,7 @@ void BinarizerTransform::set_binarization_block(
         const float* hidden_bias,
         const float* output_weight) {
     check_plane(layout, t);
-    binarization[t] = BinarizerBlock(
+    BinarizerBlock block(
             d_in,
             layout.plane_widths[t],
             hidden,
@@ -163,6 +159,8 @@ void BinarizerTransform::set_binarization_block(
             hidden_weight,
             hidden_bias,
             output_weight);
+    block.share_skip_weight(binarization[0]);
+    binarization[t] = std::move(block);
     has_uniform_blocks =
             is_uniform_quantizer(layout, binarization, reconstruction);
 }
@@ -176,7 +174,7 @@ void BinarizerTransform::set_reconstruction_block(
         const float* hidden_bias,
         const float* output_weight) {
     check_plane(layout, t);
-    reconstruction[t] = BinarizerBlock(
+    BinarizerBlock block(
             d_out,
             d_in,
             hidden,
@@ -185,6 +183,8 @@ void BinarizerTransform::set_reconstruction_block(
             hidden_weight,
             hidden_bias,
             output_weight);
+    block.share_skip_weight(reconstruction[0]);
+    reconstruction[t] = std::move(block);
     has_uniform_blocks =
             is_uniform_quantizer(layout, binarization, reconstruction);
 }
@@ -241,7 +241,7 @@ void BinarizerTransform::train(idx_t n, const float* x) {
 }
 
 size_t BinarizerTransform::count_ops() const {
-    if (continuous || quantizes_uniformly()) {
+    if (quantizes_uniformly()) {
         return count_weights(binarization[0]);
     }
     size_t n = 0;
@@ -298,7 +298,9 @@ void BinarizerTransform::apply_noalloc(idx_t n, const float* x, float* xt)
         const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    for_batches(n, count_ops(), [&](idx_t i, idx_t ni) {
+    const size_t ops =
+            continuous ? count_weights(binarization[0]) : count_ops();
+    for_batches(n, ops, [&](idx_t i, idx_t ni) {
         const float* f = x + i * d_in;
         float* out = xt + i * d_out;
         if (continuous) {

@@ -12,8 +12,9 @@ namespace faiss_bebr {
 
 using faiss::idx_t;
 
-/** A trained recurrent binarizer (Binary Embedding-based Retrieval) as
- * a transform whose output is b_u, a sum of nbits binary vectors:
+/** A trained recurrent binarizer (Binary Embedding-based Retrieval) as a
+ * transform. Unless it is continuous its output is b_u, a sum of nbits binary
+ * vectors:
  *
  *     b_0     = sign(W_0(f))
  *     f_t     = R_t(b_t), divided by its norm if normalize is set
@@ -23,25 +24,27 @@ using faiss::idx_t;
  * layout.plane_widths[t] dimensions.
  *
  * Where the blocks say that W_{t+1}(f - f_t) is W_0(f) - b_t, as they do of a
- * network trained for a budget of bytes, b_u is the uniform quantizer of
- * W_0(f): the nearest of the values that it may have, of two the upper one. It
- * is computed so, by one product and not two for each plane. Only where a value
- * is next to the edge of a cell, see is_uniform_quantizer() for how near, may
- * it be in the other cell than the sums of the recurrence have it in.
+ * network trained for a budget of bytes (whose output is continuous), b_u is
+ * the uniform quantizer of W_0(f): the nearest of the values that it may have,
+ * of two the upper one. It is computed so, by one product and not two for each
+ * plane. Only where a value is next to the edge of a cell, see
+ * is_uniform_quantizer() for how near, may it be in the other cell than the
+ * sums of the recurrence have it in.
  */
 struct BinarizerTransform : faiss::VectorTransform {
     PlaneLayout layout;
     bool normalize = false;
 
-    /** Whether the output is W_0(f) and not b_u: for indexes that code documents
-     * by themselves, which lose by the rounding of documents and of queries.
+    /** Whether the output is W_0(f) and not b_u: for indexes that code
+     * documents by themselves, which lose by the rounding of documents and of
+     * queries. Training sets it, and indexes look at it when they are made.
      * encode() and reverse_transform() are about planes either way.
      */
     bool continuous = false;
 
     /** The plane widths that an index keeps of a document (empty: those of all
      * planes), and the centroids of its coarse first stage (0: there is none):
-     * what training aims at. Queries always have all planes.
+     * what training aims at. Queries have all planes, or are continuous.
      */
     std::vector<int> document_plane_widths;
     size_t ncentroids = 0;
@@ -155,7 +158,7 @@ struct BinarizerTransform : faiss::VectorTransform {
     std::vector<BinarizerBlock> reconstruction;
     bool has_uniform_blocks = false; ///< is_uniform_quantizer() of them
 
-    /// multiplications for a vector
+    /// multiplications for a vector's b_u
     size_t count_ops() const;
 
     /// W_0(f) of few vectors, by one thread

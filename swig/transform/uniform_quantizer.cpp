@@ -22,11 +22,8 @@ constexpr int kBatch = 64;
 bool have_same_weights(
         const std::vector<BinarizerBlock>& binarization,
         const std::vector<BinarizerBlock>& reconstruction) {
-    const std::vector<float>& rows = binarization[0].skip_weight;
     for (const BinarizerBlock& block : binarization) {
-        const std::vector<float>& part = block.skip_weight;
-        if (block.hidden > 0 ||
-            !std::equal(part.begin(), part.end(), rows.begin())) {
+        if (block.hidden > 0 || !block.has_skip_weight_of(binarization[0])) {
             return false;
         }
     }
@@ -42,7 +39,7 @@ bool have_same_weights(
 std::vector<bool> find_empty_rows(const BinarizerBlock& block) {
     std::vector<bool> is_empty(block.d_out);
     for (int j = 0; j < block.d_out; j++) {
-        const float* row = block.skip_weight.data() + size_t(j) * block.d_in;
+        const float* row = block.skip_weight->data() + size_t(j) * block.d_in;
         is_empty[j] = std::all_of(
                 row, row + block.d_in, [](float x) { return x == 0; });
     }
@@ -66,7 +63,7 @@ std::vector<double> get_bias_errors(
             first.d_in,
             first.d_out,
             reconstruction.skip_bias.data(),
-            first.skip_weight.data(),
+            first.skip_weight->data(),
             zeros.data(),
             0,
             shift.data());
@@ -100,6 +97,7 @@ void add_weight_errors(
         std::vector<double>& errors) {
     const int d_in = binarization.d_in;
     const int d_out = binarization.d_out;
+    const float* rows = reconstruction.skip_weight->data();
     const std::vector<float> zeros(d_out);
     std::vector<float> columns(size_t(kBatch) * d_in);
     std::vector<float> product(size_t(kBatch) * d_out);
@@ -108,8 +106,7 @@ void add_weight_errors(
         for (int i = 0; i < n; i++) {
             for (int k = 0; k < d_in; k++) {
                 columns[size_t(i) * d_in + k] =
-                        reconstruction
-                                .skip_weight[size_t(k) * d_out + first + i];
+                        rows[size_t(k) * d_out + first + i];
             }
         }
         get_kernels().products(
@@ -117,7 +114,7 @@ void add_weight_errors(
                 d_in,
                 d_out,
                 columns.data(),
-                binarization.skip_weight.data(),
+                binarization.skip_weight->data(),
                 zeros.data(),
                 0,
                 product.data());

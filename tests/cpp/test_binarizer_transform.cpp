@@ -91,7 +91,9 @@ static Vector multiply(
 }
 
 static Vector apply_block(const BinarizerBlock& block, const Vector& x) {
-    Vector y = multiply(block.skip_weight, block.skip_bias, x);
+    const auto first = block.skip_weight->begin();
+    const std::vector<float> weight(first, first + block.num_skip_weights());
+    Vector y = multiply(weight, block.skip_bias, x);
     Vector hidden = multiply(block.hidden_weight, block.hidden_bias, x);
     for (double& h : hidden) {
         h = std::max(h, 0.0);
@@ -311,6 +313,7 @@ TEST(check_identical_sees_every_difference) {
     };
     using T = BinarizerTransform;
     check_change([](T& other) { other.is_trained = false; });
+    check_change([](T& other) { other.continuous = true; });
     check_change([](T& other) { other.query_weight[3] += 1; });
     check_change([](T& other) { other.query_offset[3] += 1; });
     const auto check_change_of_blocks = [&](auto change) {
@@ -325,8 +328,11 @@ TEST(check_identical_sees_every_difference) {
     check_change_of_blocks([](Blocks& b, Blocks&) { b[1].skip_bias[7] += 1; });
     check_change_of_blocks(
             [](Blocks& b, Blocks&) { b[0].hidden_bias[2] += 1; });
-    check_change_of_blocks(
-            [](Blocks&, Blocks& r) { r[1].skip_weight[9] += 1; });
+    check_change_of_blocks([](Blocks&, Blocks& r) {
+        std::vector<float> weight = *r[1].skip_weight;
+        weight[9] += 1;
+        r[1].skip_weight = std::make_shared<const std::vector<float>>(weight);
+    });
     check_change_of_blocks(
             [](Blocks&, Blocks& r) { r[1].output_weight.back() += 1; });
 }

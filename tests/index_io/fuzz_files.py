@@ -75,6 +75,16 @@ def _(folder: Path) -> Any:
     return index
 
 
+@add_maker("BEBR continuous,SDC")
+def _(folder: Path) -> Any:
+    binarizer = make_binarizer(D, [M] * 4)
+    binarizer.continuous = True
+    index = behind(faiss_bebr.IndexSDC(binarizer, [M, 8], L2), binarizer)
+    index.train(vectors(N_FEW))
+    index.add(vectors(N_FEW))
+    return index
+
+
 @add_maker("BEBR,SDC untrained")
 def _(folder: Path) -> Any:
     binarizer = make_binarizer(D, [M] * 3)

@@ -22,6 +22,7 @@ AVX512 += ["-Wno-uninitialized"]
 MACHINE_KERNEL_FLAGS = {
     "x86_64": {
         "avx2.cpp": ["-mavx2", "-mfma"],
+        "avx2_tables.cpp": ["-mavx2", "-mf16c"],
         "avx2_vnni.cpp": ["-mavx2", "-mavxvnni"],
         "avx512.cpp": AVX512,
         "avx512_gfni.cpp": [

@@ -24,7 +24,8 @@ size_t BoundScan::get_block_size() const {
     }
     // half of a second-level cache
     const size_t max_bytes = size_t(512) << 10;
-    return std::max<size_t>(max_bytes / (tables.nrows * kColumn), 1) * kColumn;
+    return std::max<size_t>(max_bytes / (tables.ncode_rows * kColumn), 1) *
+            kColumn;
 }
 
 std::unique_ptr<BoundBlock> make_bound_block(const BoundScan& scan) {

@@ -205,9 +205,9 @@ SumBound ColumnBoundBlock::make_bound(size_t q, float threshold) const {
     const float factor = -key.scale;
     const float step = factor * tables.step[q];
     const float most = factor * tables.max_product[q];
-    // four rows have a sum below 256
-    const float reach =
-            std::fabs(most) + step * 64.0f * static_cast<float>(tables.nrows);
+    const auto most_steps =
+            static_cast<float>(255 * get_num_triples(tables.nbytes));
+    const float reach = std::fabs(most) + step * most_steps;
     const float gap = key.bias - threshold -
             kRoundingOfBounds * std::fabs(key.bias) - 1e-30f;
     // where terms could overflow there are no bounds

@@ -17,7 +17,7 @@ SortedBoundBlock::SortedBoundBlock(const BoundScan& scan_in)
         : BoundBlock(scan_in), limits(kTableTile) {
     const size_t block_size = scan.get_block_size();
     const size_t ngroups = block_size / kColumn;
-    columns.resize(ngroups * scan.tables.nrows);
+    columns.resize(ngroups * scan.tables.ncode_rows);
     scales.resize(block_size);
     row_centroids.resize(scan.sdc.ncentroids > 0 ? block_size : 0);
     row_centroid_scales.resize(row_centroids.size());
@@ -43,7 +43,7 @@ void SortedBoundBlock::load(const idx_t* ids, size_t n) {
         for (size_t j = begin; j < std::min(begin + kColumn, n); j++) {
             prefetch_code(rows[j], scan.sdc.code_size());
         }
-        transpose_group(g, &columns[g * scan.tables.nrows]);
+        transpose_group(g, &columns[g * scan.tables.ncode_rows]);
         set_group(g);
     }
 }
@@ -136,7 +136,8 @@ void SortedBoundBlock::set_limits(
 void SortedBoundBlock::compute(size_t q0, size_t nq, const float* thresholds) {
     clear_candidates(q0, nq);
     // queries whose tables stay in the first-level cache
-    const size_t tile = scan.tables.nrows <= 96 ? kTableTile : kTableTile / 2;
+    const size_t tile =
+            scan.tables.ntable_rows <= 96 ? kTableTile : kTableTile / 2;
     for (size_t i = 0; i < nq; i += tile) {
         compute_tile(q0 + i, std::min(tile, nq - i), thresholds + i);
     }
@@ -158,10 +159,10 @@ void SortedBoundBlock::compute_tile(
     for (size_t g0 = 0; g0 < ngroups; g0 += groups_at_once) {
         const size_t n = std::min(groups_at_once, ngroups - g0);
         scan.kernels.sum_tables(
-                scan.tables.nrows,
+                scan.tables.nbytes,
                 scan.tables.get(q0),
                 nq,
-                columns[g0 * scan.tables.nrows].bytes,
+                columns[g0 * scan.tables.ncode_rows].bytes,
                 n,
                 sums.data());
         for (size_t i = 0; i < nq; i++) {

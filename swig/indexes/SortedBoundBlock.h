@@ -16,7 +16,7 @@ struct SortedBoundBlock : BoundBlock {
     void compute(size_t q0, size_t nq, const float* thresholds) override;
 
    private:
-    std::vector<TableRow> columns; ///< nrows of each group
+    std::vector<TableRow> columns; ///< ncode_rows of each group
 
     // of each row
     std::vector<float> scales;

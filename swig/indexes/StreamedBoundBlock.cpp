@@ -6,7 +6,7 @@ namespace faiss_bebr {
 
 StreamedBoundBlock::StreamedBoundBlock(const BoundScan& scan_in)
         : BoundBlock(scan_in),
-          columns(groups_at_once * scan.tables.nrows),
+          columns(groups_at_once * scan.tables.ncode_rows),
           found(groups_at_once * kColumn),
           sums(groups_at_once * kColumn) {}
 
@@ -41,13 +41,13 @@ void StreamedBoundBlock::compute(
             for (size_t j = begin; j < end; j++) {
                 prefetch_code(rows[j], nbytes);
             }
-            transpose_group(g, &columns[i * scan.tables.nrows]);
+            transpose_group(g, &columns[i * scan.tables.ncode_rows]);
             inverse_scales[i] = get_inverse_scale(g);
             min_norms[i] = get_min_norm(g);
         }
         for (size_t q = 0; q < nq; q++) {
             scan.kernels.sum_tables(
-                    scan.tables.nrows,
+                    scan.tables.nbytes,
                     scan.tables.get(q0 + q),
                     1,
                     columns.data()->bytes,

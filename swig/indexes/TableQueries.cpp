@@ -7,7 +7,7 @@ namespace faiss_bebr {
 
 namespace {
 
-/** What the w of four rows of make_tables() may sum up to. Sums count for 65535
+/** What the w of a triple of make_tables() may sum up to. Sums count for 65535
  * at most: documents lose about half of all, good ones less, so few lose what
  * does not count, and steps are finer. Measured, the best is 90000 to 110000.
  */
@@ -20,14 +20,15 @@ TableQueries::TableQueries(
         const SDCQuantizer& sdc,
         const LevelQueries& queries)
         : nbytes(sdc.layout.code_size()),
-          nrows(get_num_table_rows(nbytes)),
-          tables(queries.step.size() * nrows),
+          ncode_rows(get_num_code_rows(kernels.index_bits, nbytes)),
+          ntable_rows(get_table_size(kernels.index_bits, nbytes) / kColumn),
+          tables(queries.step.size() * ntable_rows),
           max_product(queries.step.size()),
           step(queries.step.size()) {
     const int64_t n = static_cast<int64_t>(queries.step.size());
 #pragma omp parallel if (n > 100)
     {
-        std::vector<int16_t> weights(nrows * 8);
+        std::vector<int16_t> weights(get_num_table_weights(nbytes));
 #pragma omp for
         for (int64_t q = 0; q < n; q++) {
             set(kernels, sdc.layout, queries, q, weights);
@@ -48,20 +49,21 @@ void TableQueries::set(
         for (int i = 0; i < layout.plane_widths[t]; i++) {
             max_dot += std::max(up * levels[i], 0);
             const size_t byte = layout.plane_offsets[t] + i / 8;
-            weights[get_table_bit(byte, i % 8)] =
+            weights[get_table_bit(kernels.index_bits, byte, i % 8)] =
                     static_cast<int16_t>(up * levels[i]);
         }
     }
-    int max_sum = 1; // of four rows
-    for (size_t r = 0; r < nrows; r += 4) {
+    int max_sum = 1; // of a triple
+    for (size_t i = 0; i < weights.size(); i += kTripleWeights) {
         int sum = 0;
-        for (size_t i = 8 * r; i < 8 * (r + 4); i++) {
-            sum += std::abs(weights[i]);
+        for (size_t j = i; j < i + kTripleWeights; j++) {
+            sum += std::abs(weights[j]);
         }
         max_sum = std::max(max_sum, sum);
     }
     const float factor = kMaxSum / static_cast<float>(max_sum);
-    kernels.make_tables(nrows, weights.data(), factor, tables[q * nrows].bytes);
+    kernels.make_tables(
+            nbytes, weights.data(), factor, tables[q * ntable_rows].bytes);
     max_product[q] = static_cast<float>(2 * max_dot - queries.shift[q]);
     // products are of 2 * level; a little less, as floats are rounded
     step[q] = 2 * 256 / factor * 0.99999f;

@@ -19,8 +19,9 @@ struct alignas(64) TableRow {
  */
 struct TableQueries {
     size_t nbytes = 0;            ///< of a code that have tables
-    size_t nrows = 0;             ///< of a query
-    std::vector<TableRow> tables; ///< n * nrows
+    size_t ncode_rows = 0;        ///< of 64 codes
+    size_t ntable_rows = 0;       ///< of a query
+    std::vector<TableRow> tables; ///< n * ntable_rows
 
     /// the largest <levels, V> that a code could have; size n
     std::vector<float> max_product;
@@ -33,11 +34,11 @@ struct TableQueries {
             const LevelQueries& queries);
 
     const uint8_t* get(size_t q) const {
-        return tables[q * nrows].bytes;
+        return tables[q * ntable_rows].bytes;
     }
 
    private:
-    /// of query q; @param weights  working memory, size nrows * 8
+    /// of query q; @param weights  those of make_tables(), working memory
     void set(
             const TableKernels& kernels,
             const PlaneLayout& layout,

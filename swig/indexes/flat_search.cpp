@@ -30,13 +30,13 @@ namespace {
 idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
     constexpr size_t max_batch = 4096;
     constexpr size_t max_results = 1 << 20;
-    constexpr size_t max_rows = 1 << 20; // of tables
-    const size_t nrows = get_num_table_rows(sdc.layout.code_size());
+    constexpr size_t max_bytes = 1 << 26; // of tables
+    const size_t nbytes = get_table_size(6, sdc.layout.code_size());
     return std::min(
             {size_t(n),
              max_batch,
              std::max<size_t>(max_results / k, 256),
-             std::max<size_t>(max_rows / nrows, 256),
+             std::max<size_t>(max_bytes / nbytes, 256),
              get_query_batch(sdc)});
 }
 

@@ -36,24 +36,29 @@ struct SumBound {
  *
  * The product of a query with the levels of a code is a sum over its bits, each
  * with a weight. The largest possible product has all bits of positive weight
- * set and no others; a code loses the weight of each bit that is not so. Six
- * bits at a time, tables say what is lost, in steps and rounded down.
+ * set and no others; a code loses the weight of each bit that is not so. Some
+ * bits at a time, tables say what is lost, in steps and rounded down. What they
+ * say of three bytes of a code, a triple, counts for 255 at most.
  *
- * The bytes of 64 codes lie side by side, and what is looked up are their lower
- * six bits; the upper two bits of three bytes make an index of their own. So
- * bytes 3t .. 3t + 2 are rows 4t .. 4t + 2, and row 4t + 3 has their upper
- * bits, the first one's lowest. Bytes past the end are 0.
+ * The bytes of 64 codes lie side by side. Six bits at a time, what is looked up
+ * are their lower six bits; the upper two bits of a triple make an index of
+ * their own. So bytes 3t .. 3t + 2 are rows 4t .. 4t + 2, and row 4t + 3 has
+ * their upper bits, the first one's lowest. Four bits at a time there are two
+ * tables for each byte, that of the lower bits first, and byte b is row b.
+ * Bytes past the end are 0.
  *
- * Columns are the same without the rows of upper bits: row b has byte b of 64
- * codes, and there may be more rows than those of tables. Groups of columns are
- * `stride` bytes apart.
+ * Columns are rows of bytes too: row b has byte b of 64 codes, and there may be
+ * more rows than those of tables. Groups of columns are `stride` bytes apart.
  */
 struct TableKernels {
+    /// bits that are looked up at a time: 6 or 4
+    int index_bits;
+
     /** Rows of up to 64 codes.
      * @param nbytes  of a code that are taken
      * @param codes   n pointers to codes
      * @param n       1..64; the places of missing documents become 0
-     * @param rows    output, get_num_table_rows(nbytes) * 64 bytes
+     * @param rows    output, get_num_code_rows() * 64 bytes
      */
     void (*transpose)(
             size_t nbytes,
@@ -62,30 +67,28 @@ struct TableKernels {
             uint8_t* rows);
 
     /** Tables of a query. With w = floor(|weight| * factor) in float, entry j
-     * of row r is the sum of w over those of its bits i that have the wrong
+     * of a table is the sum of w over those of its bits i that have the wrong
      * value in j, 0 for a positive weight and 1 for others, at most 65535,
      * divided by 256 and rounded down.
-     * @param nrows    a multiple of 4
-     * @param weights  nrows * 8, those of 6 bits and two that are not read
+     * @param weights  get_num_table_weights(), see get_table_bit()
      * @param factor   positive; w are below 2^27
-     * @param tables   output, nrows * 64
+     * @param tables   output, get_table_size()
      */
     void (*make_tables)(
-            size_t nrows,
+            size_t nbytes,
             const int16_t* weights,
             float factor,
             uint8_t* tables);
 
-    /** Sums of table entries, four rows 4t .. 4t + 3 counting for 255 at most.
-     * Those of a group of 64 documents are of the even ones first, then of the
-     * odd ones.
-     * @param nrows   a multiple of 4, for at most kMaxTableBytes
-     * @param tables  nq * nrows * 64
-     * @param rows    ngroups * nrows * 64
+    /** Sums of table entries. Those of a group of 64 documents are of the even
+     * ones first, then of the odd ones.
+     * @param nbytes  at most kMaxTableBytes
+     * @param tables  nq * get_table_size()
+     * @param rows    ngroups * get_num_code_rows() * 64
      * @param sums    output, nq rows of ngroups * 64
      */
     void (*sum_tables)(
-            size_t nrows,
+            size_t nbytes,
             const uint8_t* tables,
             size_t nq,
             const uint8_t* rows,
@@ -105,7 +108,7 @@ struct TableKernels {
             uint32_t* hits);
 
     /** Sums as sum_tables() has for one query, straight from columns.
-     * @param table  get_num_table_rows(nbytes) * 64, 0 for missing bytes
+     * @param table  of a query, 0 for missing bytes
      * @param sums   output, ngroups * 64
      */
     void (*sum_columns)(
@@ -173,15 +176,39 @@ struct TableKernels {
             uint32_t* hits);
 };
 
-inline size_t get_num_table_rows(size_t nbytes) {
-    return 4 * ((nbytes + 2) / 3);
+inline size_t get_num_triples(size_t nbytes) {
+    return (nbytes + 2) / 3;
 }
 
-/// where the weight of a code's bit is among those of make_tables
-inline size_t get_table_bit(size_t byte, size_t bit) {
-    const size_t row = byte / 3 * 4;
-    return bit < 6 ? 8 * (row + byte % 3) + bit
-                   : 8 * (row + 3) + byte % 3 * 2 + (bit - 6);
+/// the weights of a triple, of which make_tables() reads those of its bits
+constexpr size_t kTripleWeights = 32;
+
+inline size_t get_num_table_weights(size_t nbytes) {
+    return get_num_triples(nbytes) * kTripleWeights;
+}
+
+/// where the weight of a code's bit is among those of make_tables()
+inline size_t get_table_bit(int index_bits, size_t byte, size_t bit) {
+    const size_t triple = byte / 3 * kTripleWeights, i = byte % 3;
+    return index_bits == 4 ? triple + 8 * i + bit
+            : bit < 6      ? triple + 8 * i + bit
+                           : triple + 24 + 2 * i + (bit - 6);
+}
+
+/// rows of 64 codes
+inline size_t get_num_code_rows(int index_bits, size_t nbytes) {
+    return get_num_triples(nbytes) * (index_bits == 6 ? 4 : 3);
+}
+
+/// bytes of the tables of a triple
+inline size_t get_triple_size(int index_bits) {
+    return index_bits == 6 ? 4 * 64 : 6 * 16;
+}
+
+/// bytes of the tables of a query, and up to a multiple of 64
+inline size_t get_table_size(int index_bits, size_t nbytes) {
+    const size_t size = get_num_triples(nbytes) * get_triple_size(index_bits);
+    return (size + kColumn - 1) / kColumn * kColumn;
 }
 
 /// where the sum of document j of a group is
@@ -189,9 +216,9 @@ inline size_t get_place_of_sum(size_t j) {
     return j % 2 * (kColumn / 2) + j / 2;
 }
 
-/** The kernels where tables are faster than products: on processors with VBMI,
- * under the same conditions as the extensions of get_kernels(); otherwise
- * nullptr.
+/** The kernels where tables are faster than products: those of six bits on
+ * processors with VBMI, under the same conditions as the extensions of
+ * get_kernels(), else those of four bits with AVX2; otherwise nullptr.
  */
 const TableKernels* get_table_kernels();
 

@@ -125,7 +125,7 @@ void transpose(
     if (i < nbytes) {
         store_byte_rows<false>(codes, i, nbytes - i, rows);
     }
-    const size_t nrows = get_num_table_rows(nbytes);
+    const size_t nrows = get_num_code_rows(6, nbytes);
     for (size_t b = nbytes; b % 3 != 0; b++) {
         _mm512_storeu_si512(
                 rows + (b + b / 3) * kColumn, _mm512_setzero_si512());
@@ -158,7 +158,7 @@ constexpr uint64_t kIsSet[6] = {
         0xffffffff00000000};
 
 void make_tables(
-        size_t nrows,
+        size_t nbytes,
         const int16_t* weights,
         float factor,
         uint8_t* tables) {
@@ -171,7 +171,8 @@ void make_tables(
             0x5e5c5a5856545250 + 0x0101010101010101,
             0x6e6c6a6866646260 + 0x0101010101010101,
             0x7e7c7a7876747270 + 0x0101010101010101);
-    for (size_t r = 0; r < nrows; r++) {
+    const size_t ntables = get_num_code_rows(6, nbytes);
+    for (size_t r = 0; r < ntables; r++) {
         const __m128i w = _mm_loadu_si128((const __m128i*)(weights + 8 * r));
         const __m256 magnitude =
                 _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_abs_epi16(w)));
@@ -252,12 +253,14 @@ inline void sum_groups(
 }
 
 void sum_tables(
-        size_t nrows,
+        size_t nbytes,
         const uint8_t* tables,
         size_t nq,
         const uint8_t* rows,
         size_t ngroups,
         uint16_t* sums) {
+    // as many tables as rows, of as many entries
+    const size_t nrows = get_num_code_rows(6, nbytes);
     const size_t table_size = nrows * kColumn;
     const size_t nsums = ngroups * kColumn;
     size_t q = 0;
@@ -313,6 +316,7 @@ size_t find_below(
 } // namespace
 
 const TableKernels avx512_vbmi_table_kernels = {
+        6,
         transpose,
         make_tables,
         sum_tables,

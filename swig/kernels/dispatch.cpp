@@ -19,6 +19,11 @@ bool has_avx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
+/// what avx2_tables.cpp is compiled for
+bool has_avx2_tables() {
+    return has_avx2() && __builtin_cpu_supports("f16c");
+}
+
 bool has_avx512() {
     return __builtin_cpu_supports("avx512f") &&
             __builtin_cpu_supports("avx512bw") &&
@@ -102,9 +107,12 @@ const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
 
 const TableKernels* choose_table_kernels(SIMDLevel level, SIMDLevel detected) {
     static const bool cpu_has_vbmi = has_avx512_vbmi();
-    return cpu_has_vbmi && uses_all_of_avx512(level, detected)
-            ? &avx512_vbmi_table_kernels
-            : nullptr;
+    static const bool cpu_has_avx2 = has_avx2_tables();
+    if (cpu_has_vbmi && uses_all_of_avx512(level, detected)) {
+        return &avx512_vbmi_table_kernels;
+    }
+    return cpu_has_avx2 && level != SIMDLevel::NONE ? &avx2_table_kernels
+                                                    : nullptr;
 }
 
 #else

@@ -9,9 +9,11 @@ namespace faiss_bebr {
 
 extern const SDCKernels plain_kernels;
 extern const TableKernels plain_table_kernels;
+extern const TableKernels plain_table_kernels_of_4_bits;
 
 #if defined(__x86_64__)
 extern const SDCKernels avx2_kernels;
+extern const TableKernels avx2_table_kernels;
 extern const SDCKernels avx512_kernels;
 extern const TableKernels avx512_vbmi_table_kernels;
 /// the dots of avx2_kernels with AVX-VNNI

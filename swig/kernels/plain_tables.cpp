@@ -4,77 +4,107 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace faiss_bebr {
 
 namespace {
 
+/// tables of a triple
+template <int index_bits>
+constexpr size_t kTripleTables = index_bits == 6 ? 4 : 6;
+
+template <int index_bits>
 void transpose(
         size_t nbytes,
         const uint8_t* const* codes,
         size_t n,
         uint8_t* rows) {
-    std::memset(rows, 0, get_num_table_rows(nbytes) * kColumn);
+    std::memset(rows, 0, get_num_code_rows(index_bits, nbytes) * kColumn);
     for (size_t k = 0; k < n; k++) {
         for (size_t byte = 0; byte < nbytes; byte++) {
-            for (size_t bit = 0; bit < 8; bit++) {
-                const size_t place = get_table_bit(byte, bit);
-                const int value = (codes[k][byte] >> bit) & 1;
-                rows[place / 8 * kColumn + k] |= value << (place % 8);
+            const uint8_t x = codes[k][byte];
+            const size_t row =
+                    get_num_code_rows(index_bits, 3) * (byte / 3) + byte % 3;
+            rows[row * kColumn + k] = index_bits == 6 ? x & 63 : x;
+            if (index_bits == 6) {
+                rows[(row - byte % 3 + 3) * kColumn + k] |= x >> 6
+                                << 2 * (byte % 3);
             }
         }
     }
 }
 
+template <int index_bits>
 void make_tables(
-        size_t nrows,
+        size_t nbytes,
         const int16_t* weights,
         float factor,
         uint8_t* tables) {
-    for (size_t r = 0; r < nrows; r++) {
-        for (int j = 0; j < 64; j++) {
+    constexpr size_t step = kTripleWeights / (index_bits == 6 ? 4 : 8);
+    const size_t ntables = get_num_triples(nbytes) * kTripleTables<index_bits>;
+    for (size_t r = 0; r < ntables; r++) {
+        const int16_t* own = weights +
+                r / kTripleTables<index_bits> * kTripleWeights +
+                r % kTripleTables<index_bits> * step;
+        for (int j = 0; j < 1 << index_bits; j++) {
             int sum = 0;
-            for (int i = 0; i < 6; i++) {
-                const int weight = weights[8 * r + i];
+            for (int i = 0; i < index_bits; i++) {
                 const bool is_set = (j >> i) & 1;
-                if (is_set != (weight > 0)) {
-                    const float magnitude = static_cast<float>(abs(weight));
+                if (is_set != (own[i] > 0)) {
+                    const float magnitude = static_cast<float>(abs(own[i]));
                     sum += static_cast<int>(magnitude * factor);
                 }
             }
             const int most = 0xffff;
-            tables[r * kColumn + j] =
-                    static_cast<uint8_t>(std::min(sum, most) >> 8);
+            *tables++ = static_cast<uint8_t>(std::min(sum, most) >> 8);
         }
     }
 }
 
+/// what the tables of a triple have for its rows in the column of a document
+template <int index_bits>
+int look_up_rows(const uint8_t* tables, const uint8_t* column) {
+    int sum = 0;
+    if (index_bits == 6) {
+        for (size_t i = 0; i < 4; i++) {
+            sum += tables[i * 64 + (column[i * kColumn] & 63)];
+        }
+    } else {
+        for (size_t i = 0; i < 3; i++) {
+            const int x = column[i * kColumn];
+            sum += tables[2 * i * 16 + (x & 15)];
+            sum += tables[(2 * i + 1) * 16 + (x >> 4)];
+        }
+    }
+    return std::min(sum, 255);
+}
+
+template <int index_bits>
 void sum_tables(
-        size_t nrows,
+        size_t nbytes,
         const uint8_t* tables,
         size_t nq,
         const uint8_t* rows,
         size_t ngroups,
         uint16_t* sums) {
+    const size_t triple_rows = get_num_code_rows(index_bits, 3) * kColumn;
     for (size_t q = 0; q < nq; q++) {
-        const uint8_t* table = tables + q * nrows * kColumn;
+        const uint8_t* group = rows;
         for (size_t g = 0; g < ngroups; g++) {
-            const uint8_t* group = rows + g * nrows * kColumn;
             for (size_t j = 0; j < kColumn; j++) {
                 int sum = 0;
-                for (size_t r = 0; r < nrows; r += 4) {
-                    int part = 0;
-                    for (size_t i = r; i < r + 4; i++) {
-                        part +=
-                                table[i * kColumn +
-                                      (group[i * kColumn + j] & 63)];
-                    }
-                    sum += std::min(part, 255);
+                for (size_t t = 0; t < get_num_triples(nbytes); t++) {
+                    sum += look_up_rows<index_bits>(
+                            tables + t * get_triple_size(index_bits),
+                            group + t * triple_rows + j);
                 }
                 sums[get_place_of_sum(j)] = static_cast<uint16_t>(sum);
             }
+            group += get_num_code_rows(index_bits, nbytes) * kColumn;
             sums += kColumn;
         }
+        tables += get_table_size(index_bits, nbytes);
     }
 }
 
@@ -94,6 +124,7 @@ size_t find_below(
     return nhits;
 }
 
+template <int index_bits>
 void sum_columns(
         size_t nbytes,
         const uint8_t* table,
@@ -101,22 +132,18 @@ void sum_columns(
         size_t stride,
         size_t ngroups,
         uint16_t* sums) {
+    std::vector<uint8_t> rows(get_num_code_rows(index_bits, nbytes) * kColumn);
+    std::vector<uint8_t> codes(kColumn * nbytes);
+    const uint8_t* pointers[kColumn];
+    for (size_t j = 0; j < kColumn; j++) {
+        pointers[j] = codes.data() + j * nbytes;
+    }
     for (size_t g = 0; g < ngroups; g++) {
-        for (size_t j = 0; j < kColumn; j++) {
-            int sum = 0;
-            for (size_t byte = 0; byte < nbytes; byte += 3) {
-                const uint8_t* entries = table + byte / 3 * 4 * kColumn;
-                int part = 0, upper = 0;
-                for (size_t i = 0; i < 3 && byte + i < nbytes; i++) {
-                    const int x = columns[(byte + i) * kColumn + j];
-                    part += entries[i * kColumn + (x & 63)];
-                    upper |= x >> 6 << 2 * i;
-                }
-                part += entries[3 * kColumn + upper];
-                sum += std::min(part, 255);
-            }
-            sums[get_place_of_sum(j)] = static_cast<uint16_t>(sum);
+        for (size_t i = 0; i < codes.size(); i++) {
+            codes[i] = columns[i % nbytes * kColumn + i / nbytes];
         }
+        transpose<index_bits>(nbytes, pointers, kColumn, rows.data());
+        sum_tables<index_bits>(nbytes, table, 1, rows.data(), 1, sums);
         columns += stride;
         sums += kColumn;
     }
@@ -216,11 +243,24 @@ size_t find_open(
 } // namespace
 
 const TableKernels plain_table_kernels = {
-        transpose,
-        make_tables,
-        sum_tables,
+        6,
+        transpose<6>,
+        make_tables<6>,
+        sum_tables<6>,
         find_below,
-        sum_columns,
+        sum_columns<6>,
+        decode_float16,
+        look_up_floats,
+        add_centroid_keys,
+        find_open};
+
+const TableKernels plain_table_kernels_of_4_bits = {
+        4,
+        transpose<4>,
+        make_tables<4>,
+        sum_tables<4>,
+        find_below,
+        sum_columns<4>,
         decode_float16,
         look_up_floats,
         add_centroid_keys,

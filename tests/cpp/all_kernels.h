@@ -80,8 +80,13 @@ inline std::vector<SDCKernels> get_all_kernels() {
 /// the kernels for tables likewise, with their names
 inline std::vector<std::pair<const char*, TableKernels>> get_all_table_kernels() {
     std::vector<std::pair<const char*, TableKernels>> all = {
-            {"plain", plain_table_kernels}};
+            {"plain", plain_table_kernels},
+            {"plain of 4 bits", plain_table_kernels_of_4_bits}};
 #ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("f16c")) {
+        all.emplace_back("AVX2", avx2_table_kernels);
+    }
     if (__builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") &&

@@ -29,44 +29,63 @@ struct Columns {
     }
 };
 
+/// what the tables of a query have where bytes of codes exist
+static std::vector<uint8_t> make_tables(
+        test::Random& random,
+        int index_bits,
+        size_t nbytes) {
+    std::vector<uint8_t> tables =
+            random.bytes(get_table_size(index_bits, nbytes));
+    const size_t triple_size = get_triple_size(index_bits);
+    for (size_t i = 0; i < tables.size(); i++) {
+        // some triples have more than 255
+        tables[i] = static_cast<uint8_t>(tables[i] % 100);
+        // missing bytes have no bits
+        const size_t in_triple = i % triple_size;
+        const size_t byte =
+                i / triple_size * 3 + in_triple / (index_bits == 6 ? 64 : 32);
+        const bool is_of_a_byte = index_bits == 4 || in_triple < 3 * 64;
+        if (is_of_a_byte && byte >= nbytes) {
+            tables[i] = 0;
+        }
+    }
+    return tables;
+}
+
 // Sums are the same as those of the rows of the same codes.
 static void check_sums(size_t nbytes, size_t more, size_t ngroups) {
     const Note note("nbytes", nbytes, "more", more, "ngroups", ngroups);
     test::Random random(static_cast<uint32_t>(nbytes + more + ngroups));
-    const size_t nrows = get_num_table_rows(nbytes);
     Columns columns(random, nbytes, more, ngroups);
-    Exact<uint8_t> tables(random.bytes(nrows * kColumn));
-    for (size_t i = 0; i < tables.n; i++) {
-        // some four rows are more than 255
-        tables[i] = static_cast<uint8_t>(tables[i] % 100);
-        // missing bytes have no bits
-        const size_t r = i / kColumn;
-        if (r % 4 < 3 && r / 4 * 3 + r % 4 >= nbytes) {
-            tables[i] = 0;
-        }
-    }
-    std::vector<uint16_t> expected(ngroups * kColumn);
-    for (size_t g = 0; g < ngroups; g++) {
-        std::vector<uint8_t> codes(nbytes * kColumn), rows(nrows * kColumn);
-        const uint8_t* pointers[kColumn];
-        for (size_t j = 0; j < kColumn; j++) {
-            pointers[j] = codes.data() + j * nbytes;
-            for (size_t byte = 0; byte < nbytes; byte++) {
-                codes[j * nbytes + byte] =
-                        static_cast<uint8_t>(columns.get(g, byte, j));
-            }
-        }
-        plain_table_kernels.transpose(nbytes, pointers, kColumn, rows.data());
-        plain_table_kernels.sum_tables(
-                nrows,
-                tables.data(),
-                1,
-                rows.data(),
-                1,
-                expected.data() + g * kColumn);
-    }
     for (const auto& [name, kernels] : get_all_table_kernels()) {
         const Note kernel("kernels", name);
+        const int index_bits = kernels.index_bits;
+        Exact<uint8_t> tables(make_tables(random, index_bits, nbytes));
+        std::vector<uint16_t> expected(ngroups * kColumn);
+        for (size_t g = 0; g < ngroups; g++) {
+            std::vector<uint8_t> codes(nbytes * kColumn);
+            std::vector<uint8_t> rows(
+                    get_num_code_rows(index_bits, nbytes) * kColumn);
+            const uint8_t* pointers[kColumn];
+            for (size_t j = 0; j < kColumn; j++) {
+                pointers[j] = codes.data() + j * nbytes;
+                for (size_t byte = 0; byte < nbytes; byte++) {
+                    codes[j * nbytes + byte] =
+                            static_cast<uint8_t>(columns.get(g, byte, j));
+                }
+            }
+            const TableKernels& plain = index_bits == 6
+                    ? plain_table_kernels
+                    : plain_table_kernels_of_4_bits;
+            plain.transpose(nbytes, pointers, kColumn, rows.data());
+            plain.sum_tables(
+                    nbytes,
+                    tables.data(),
+                    1,
+                    rows.data(),
+                    1,
+                    expected.data() + g * kColumn);
+        }
         Exact<uint16_t> sums(ngroups * kColumn);
         kernels.sum_columns(
                 nbytes,

@@ -66,13 +66,17 @@ TEST(gfni_only_at_the_detected_level) {
     CHECK(less.row_product == avx512_kernels.row_product);
 }
 
-TEST(table_kernels_only_at_the_detected_level) {
+TEST(table_kernels_of_six_bits_only_at_the_detected_level) {
     const auto choose = choose_table_kernels;
     const bool has_vbmi = has_avx512() && __builtin_cpu_supports("avx512vbmi");
     const SIMDLevel avx512 = SIMDLevel::AVX512;
     CHECK((choose(avx512, avx512) == &avx512_vbmi_table_kernels) == has_vbmi);
-    CHECK(choose(avx512, SIMDLevel::AVX512_SPR) == nullptr);
-    CHECK(choose(SIMDLevel::AVX2, avx512) == nullptr);
+    const bool has_avx2 = __builtin_cpu_supports("avx2") &&
+            __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    const TableKernels* less = has_avx2 ? &avx2_table_kernels : nullptr;
+    CHECK(choose(avx512, SIMDLevel::AVX512_SPR) == less);
+    CHECK(choose(SIMDLevel::AVX2, avx512) == less);
+    CHECK(choose(SIMDLevel::AVX2, SIMDLevel::AVX2) == less);
     CHECK(choose(SIMDLevel::NONE, avx512) == nullptr);
 }
 

@@ -35,6 +35,7 @@ MACHINE_KERNEL_FLAGS = {
     },
     "aarch64": {
         "neon.cpp": [],
+        "neon_tables.cpp": [],
         "neon_dotprod.cpp": ["-march=armv8.2-a+dotprod"],
         "neon_i8mm.cpp": ["-march=armv8.2-a+i8mm"],
     },

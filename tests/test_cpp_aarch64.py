@@ -25,7 +25,8 @@ SOURCES = [ROOT / source for source in BUILD["SOURCES"]]
 PARTS = [source for source in SOURCES if source.parent.name == "kernels"]
 PARTS.append(ROOT / "swig" / "codes" / "PlaneLayout.cpp")
 TESTS = ["test_kernels", "test_code_kernels", "test_row_kernels"]
-TESTS += ["test_table_kernels", "test_product_kernels", "test_dispatch"]
+TESTS += ["test_table_kernels", "test_column_kernels"]
+TESTS += ["test_product_kernels", "test_dispatch"]
 # a processor of QEMU, and the kernels that are the best on it
 PROCESSORS = [
     ("cortex-a53", "ARM_NEON"),

@@ -1,5 +1,7 @@
 #include "indexes/TableQueries.h"
 
+#include "kernels/SDCKernels.h"
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -69,13 +71,21 @@ void TableQueries::set(
     step[q] = 2 * 256 / factor * 0.99999f;
 }
 
-bool has_use_for_tables(const PlaneLayout& layout, size_t n) {
+const TableKernels* get_table_kernels(const PlaneLayout& layout, size_t n) {
+    const TableKernels* kernels = get_table_kernels();
+    if (!kernels || layout.code_size() > kMaxTableBytes) {
+        return nullptr;
+    }
+    if (n < 16) {
+        return kernels;
+    }
     // for many queries, codes are unpacked once: tables then do less work only
-    // below four bits a dimension
-    const size_t max_bytes = n < 16
-            ? kMaxTableBytes
-            : std::min<size_t>(kMaxTableBytes, 3 * layout.coded_dim() / 8);
-    return layout.code_size() <= max_bytes;
+    // below four bits a dimension, and those of four bits not less than
+    // instructions that add up four products of bytes
+    const bool pays =
+            layout.code_size() <= 3 * size_t(layout.coded_dim()) / 8 &&
+            (kernels->index_bits == 6 || !get_kernels().has_byte_products);
+    return pays ? kernels : nullptr;
 }
 
 } // namespace faiss_bebr

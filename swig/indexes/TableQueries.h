@@ -47,9 +47,9 @@ struct TableQueries {
             std::vector<int16_t>& weights);
 };
 
-/** Whether tables pay.
+/** The kernels for tables, where these pay; else nullptr.
  * @param n  queries
  */
-bool has_use_for_tables(const PlaneLayout& layout, size_t n);
+const TableKernels* get_table_kernels(const PlaneLayout& layout, size_t n);
 
 } // namespace faiss_bebr

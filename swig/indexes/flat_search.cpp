@@ -15,9 +15,7 @@ namespace faiss_bebr {
 FlatQueries::FlatQueries(const SDCQuantizer& sdc_in, size_t n, const float* x)
         : sdc(sdc_in),
           levels(sdc, n, x),
-          table_kernels(
-                  has_use_for_tables(sdc.layout, n) ? get_table_kernels()
-                                                    : nullptr) {
+          table_kernels(get_table_kernels(sdc.layout, n)) {
     if (table_kernels) {
         tables = std::make_unique<TableQueries>(*table_kernels, sdc, levels);
     }

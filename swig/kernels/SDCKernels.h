@@ -230,6 +230,9 @@ struct SDCKernels {
             int32_t threshold,
             uint32_t* hits,
             int32_t* keys);
+
+    /// whether one instruction of dots() adds up four products of bytes
+    bool has_byte_products = false;
 };
 
 /** The kernels for the instruction set that FAISS uses at the moment

@@ -218,7 +218,7 @@ inline size_t get_place_of_sum(size_t j) {
 
 /** The kernels where tables are faster than products: those of six bits on
  * processors with VBMI, under the same conditions as the extensions of
- * get_kernels(), else those of four bits with AVX2; otherwise nullptr.
+ * get_kernels(), else those of four bits with AVX2 or NEON; otherwise nullptr.
  */
 const TableKernels* get_table_kernels();
 

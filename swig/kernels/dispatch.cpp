@@ -47,6 +47,7 @@ SDCKernels make_best_avx2() {
     SDCKernels kernels = avx2_kernels;
     if (__builtin_cpu_supports("avxvnni")) {
         kernels.name = "AVX2_VNNI";
+        kernels.has_byte_products = true;
         kernels.dots = get_avx2_vnni_dots();
         kernels.code_dots = get_avx2_vnni_code_dots();
         kernels.row_l2sqr = get_avx2_vnni_row_l2sqr();
@@ -60,6 +61,7 @@ SDCKernels make_best_avx512() {
     SDCKernels kernels = avx512_kernels;
     if (__builtin_cpu_supports("avx512vnni")) {
         kernels.name = "AVX512_VNNI";
+        kernels.has_byte_products = true;
         kernels.dots = get_avx512_vnni_dots();
         kernels.code_dots = get_avx512_vnni_code_dots();
         kernels.row_l2sqr = get_avx512_vnni_row_l2sqr();
@@ -117,11 +119,11 @@ const TableKernels* choose_table_kernels(SIMDLevel level, SIMDLevel detected) {
 
 #else
 
-const TableKernels* choose_table_kernels(SIMDLevel, SIMDLevel) {
-    return nullptr;
-}
-
 #ifdef __aarch64__
+
+const TableKernels* choose_table_kernels(SIMDLevel level, SIMDLevel) {
+    return level == SIMDLevel::NONE ? nullptr : &neon_table_kernels;
+}
 
 namespace {
 
@@ -141,6 +143,7 @@ SDCKernels make_best_neon() {
     SDCKernels kernels = neon_kernels;
     if (has_dotprod()) {
         kernels.name = "ARM_NEON_DOTPROD";
+        kernels.has_byte_products = true;
         kernels.dots = get_neon_dotprod_dots();
         kernels.level_sums = get_neon_dotprod_level_sums();
         kernels.code_dots = get_neon_dotprod_code_dots();
@@ -165,6 +168,10 @@ const SDCKernels& choose_kernels(SIMDLevel level, SIMDLevel detected) {
 }
 
 #else
+
+const TableKernels* choose_table_kernels(SIMDLevel, SIMDLevel) {
+    return nullptr;
+}
 
 const SDCKernels& choose_kernels(SIMDLevel, SIMDLevel) {
     return plain_kernels;

@@ -33,6 +33,7 @@ decltype(SDCKernels::row_l2sqr) get_avx512_gfni_row_l2sqr();
 decltype(SDCKernels::row_product) get_avx512_gfni_row_product();
 #elif defined(__aarch64__)
 extern const SDCKernels neon_kernels;
+extern const TableKernels neon_table_kernels;
 /// what the dot product of signed bytes makes faster
 decltype(SDCKernels::dots) get_neon_dotprod_dots();
 decltype(SDCKernels::level_sums) get_neon_dotprod_level_sums();

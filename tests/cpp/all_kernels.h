@@ -93,6 +93,8 @@ inline std::vector<std::pair<const char*, TableKernels>> get_all_table_kernels()
         __builtin_cpu_supports("avx512vbmi")) {
         all.emplace_back("AVX512 with VBMI", avx512_vbmi_table_kernels);
     }
+#elif defined(__aarch64__)
+    all.emplace_back("NEON", neon_table_kernels);
 #endif
     return all;
 }

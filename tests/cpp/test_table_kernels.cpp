@@ -12,10 +12,6 @@ using namespace faiss_bebr;
 using test::Exact;
 using test::Note;
 
-static int get_bit(const uint8_t* code, size_t bit) {
-    return (code[bit / 8] >> (bit % 8)) & 1;
-}
-
 static void check_transpose(size_t nbytes, size_t n) {
     const Note note("nbytes", nbytes, "n", n);
     test::Random random(static_cast<uint32_t>(100 * nbytes + n));

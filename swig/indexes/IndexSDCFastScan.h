@@ -10,8 +10,9 @@
 namespace faiss_bebr {
 
 /** IndexSDC with codes of 64 documents side by side, which a single query reads
- * at the speed of memory where the processor has VBMI; elsewhere it is slower
- * than IndexSDC. What it is to that, IndexPQFastScan is to IndexPQ.
+ * at the speed of memory where the processor has VBMI, and faster than those of
+ * IndexSDC with AVX2 or NEON; elsewhere it is slower. What it is to IndexSDC,
+ * IndexPQFastScan is to IndexPQ.
  *
  * It has the same codes, trained and made in the same way, and finds the same
  * labels and distances, to the last bit. There is no search in two passes, and

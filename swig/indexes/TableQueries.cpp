@@ -11,7 +11,8 @@ namespace {
 
 /** What the w of a triple of make_tables() may sum up to. Sums count for 65535
  * at most: documents lose about half of all, good ones less, so few lose what
- * does not count, and steps are finer. Measured, the best is 90000 to 110000.
+ * does not count, and steps are finer. Measured with tables of six bits, the
+ * best is 90000 to 110000.
  */
 constexpr float kMaxSum = 100000.0f;
 
@@ -71,7 +72,7 @@ void TableQueries::set(
     step[q] = 2 * 256 / factor * 0.99999f;
 }
 
-const TableKernels* get_table_kernels(const PlaneLayout& layout, size_t n) {
+const TableKernels* find_table_kernels(const PlaneLayout& layout, size_t n) {
     const TableKernels* kernels = get_table_kernels();
     if (!kernels || layout.code_size() > kMaxTableBytes) {
         return nullptr;
@@ -80,12 +81,12 @@ const TableKernels* get_table_kernels(const PlaneLayout& layout, size_t n) {
         return kernels;
     }
     // for many queries, codes are unpacked once: tables then do less work only
-    // below four bits a dimension, and those of four bits not less than
-    // instructions that add up four products of bytes
-    const bool pays =
-            layout.code_size() <= 3 * size_t(layout.coded_dim()) / 8 &&
-            (kernels->index_bits == 6 || !get_kernels().has_byte_products);
-    return pays ? kernels : nullptr;
+    // below four bits a dimension; those of four bits, where an instruction
+    // adds up four products of bytes, only below two
+    const bool is_slow =
+            kernels->index_bits == 4 && get_kernels().has_byte_products;
+    const size_t max_bits = size_t(layout.coded_dim()) * 3 / (is_slow ? 2 : 1);
+    return 8 * layout.code_size() <= max_bits ? kernels : nullptr;
 }
 
 } // namespace faiss_bebr

@@ -47,9 +47,9 @@ struct TableQueries {
             std::vector<int16_t>& weights);
 };
 
-/** The kernels for tables, where these pay; else nullptr.
+/** get_table_kernels() where tables pay, else nullptr.
  * @param n  queries
  */
-const TableKernels* get_table_kernels(const PlaneLayout& layout, size_t n);
+const TableKernels* find_table_kernels(const PlaneLayout& layout, size_t n);
 
 } // namespace faiss_bebr

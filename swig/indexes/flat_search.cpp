@@ -15,7 +15,7 @@ namespace faiss_bebr {
 FlatQueries::FlatQueries(const SDCQuantizer& sdc_in, size_t n, const float* x)
         : sdc(sdc_in),
           levels(sdc, n, x),
-          table_kernels(get_table_kernels(sdc.layout, n)) {
+          table_kernels(find_table_kernels(sdc.layout, n)) {
     if (table_kernels) {
         tables = std::make_unique<TableQueries>(*table_kernels, sdc, levels);
     }
@@ -29,6 +29,7 @@ idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
     constexpr size_t max_batch = 4096;
     constexpr size_t max_results = 1 << 20;
     constexpr size_t max_bytes = 1 << 26; // of tables
+    // those of six bits are larger than those of four
     const size_t nbytes = get_table_size(6, sdc.layout.code_size());
     return std::min(
             {size_t(n),

@@ -176,43 +176,50 @@ struct TableKernels {
             uint32_t* hits);
 };
 
-inline size_t get_num_triples(size_t nbytes) {
+// Internal: no file may leave a function for another instruction set to others.
+
+static inline size_t get_num_triples(size_t nbytes) {
     return (nbytes + 2) / 3;
 }
 
 /// the weights of a triple, of which make_tables() reads those of its bits
 constexpr size_t kTripleWeights = 32;
 
-inline size_t get_num_table_weights(size_t nbytes) {
+static inline size_t get_num_table_weights(size_t nbytes) {
     return get_num_triples(nbytes) * kTripleWeights;
 }
 
 /// where the weight of a code's bit is among those of make_tables()
-inline size_t get_table_bit(int index_bits, size_t byte, size_t bit) {
+static inline size_t get_table_bit(int index_bits, size_t byte, size_t bit) {
     const size_t triple = byte / 3 * kTripleWeights, i = byte % 3;
     return index_bits == 4 ? triple + 8 * i + bit
             : bit < 6      ? triple + 8 * i + bit
                            : triple + 24 + 2 * i + (bit - 6);
 }
 
+/// rows of 64 codes for a triple
+static inline size_t get_triple_rows(int index_bits) {
+    return index_bits == 6 ? 4 : 3;
+}
+
 /// rows of 64 codes
-inline size_t get_num_code_rows(int index_bits, size_t nbytes) {
-    return get_num_triples(nbytes) * (index_bits == 6 ? 4 : 3);
+static inline size_t get_num_code_rows(int index_bits, size_t nbytes) {
+    return get_num_triples(nbytes) * get_triple_rows(index_bits);
 }
 
 /// bytes of the tables of a triple
-inline size_t get_triple_size(int index_bits) {
+static inline size_t get_triple_size(int index_bits) {
     return index_bits == 6 ? 4 * 64 : 6 * 16;
 }
 
 /// bytes of the tables of a query, and up to a multiple of 64
-inline size_t get_table_size(int index_bits, size_t nbytes) {
+static inline size_t get_table_size(int index_bits, size_t nbytes) {
     const size_t size = get_num_triples(nbytes) * get_triple_size(index_bits);
     return (size + kColumn - 1) / kColumn * kColumn;
 }
 
 /// where the sum of document j of a group is
-inline size_t get_place_of_sum(size_t j) {
+static inline size_t get_place_of_sum(size_t j) {
     return j % 2 * (kColumn / 2) + j / 2;
 }
 

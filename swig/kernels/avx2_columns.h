@@ -5,7 +5,6 @@
 
 #include "kernels/table_hits.h"
 
-#include <cstring>
 #include <immintrin.h>
 
 namespace faiss_bebr {

@@ -136,7 +136,8 @@ void make_tables(
     }
 }
 
-/// NQ queries with a group, as many as registers hold
+/// NQ queries with a group: three, measured, though not all sums of more than
+/// two are held in registers
 template <int NQ>
 inline void sum_groups(
         size_t nbytes,

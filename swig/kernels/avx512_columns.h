@@ -29,7 +29,7 @@ struct PairSums {
     __m512i odd = _mm512_setzero_si512();
     __m512i both = _mm512_setzero_si512();
 
-    /// @param sum  of the entries of four rows, of each document
+    /// @param sum  of the entries of a triple, of each document
     void add(__m512i sum) {
         both = _mm512_add_epi16(both, sum);
         odd = _mm512_add_epi16(odd, _mm512_srli_epi16(sum, 8));
@@ -46,7 +46,7 @@ inline __m512i load_column(const uint8_t* columns, size_t byte, size_t nbytes) {
                          : _mm512_setzero_si512();
 }
 
-/// what four rows of a table have for three bytes
+/// what the tables of a triple have for its three bytes
 inline __m512i look_up_bytes(
         const uint8_t* table,
         __m512i a,

@@ -19,7 +19,7 @@ bool has_avx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-/// what avx2_tables.cpp is compiled for
+/// what avx2_tables.cpp is compiled for, and what the other AVX2 kernels are
 bool has_avx2_tables() {
     return has_avx2() && __builtin_cpu_supports("f16c");
 }

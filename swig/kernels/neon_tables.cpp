@@ -148,8 +148,8 @@ void sum_tables(
     const size_t table_size = get_table_size(4, nbytes);
     const size_t nsums = ngroups * kColumn;
     size_t q = 0;
-    for (; q + 4 <= nq; q += 4) {
-        sum_groups<4>(
+    for (; q + 3 <= nq; q += 3) {
+        sum_groups<3>(
                 nbytes,
                 tables + q * table_size,
                 rows,

@@ -25,7 +25,7 @@ void transpose(
         for (size_t byte = 0; byte < nbytes; byte++) {
             const uint8_t x = codes[k][byte];
             const size_t row =
-                    get_num_code_rows(index_bits, 3) * (byte / 3) + byte % 3;
+                    get_triple_rows(index_bits) * (byte / 3) + byte % 3;
             rows[row * kColumn + k] = index_bits == 6 ? x & 63 : x;
             if (index_bits == 6) {
                 rows[(row - byte % 3 + 3) * kColumn + k] |= x >> 6
@@ -88,7 +88,7 @@ void sum_tables(
         const uint8_t* rows,
         size_t ngroups,
         uint16_t* sums) {
-    const size_t triple_rows = get_num_code_rows(index_bits, 3) * kColumn;
+    const size_t triple_rows = get_triple_rows(index_bits) * kColumn;
     for (size_t q = 0; q < nq; q++) {
         const uint8_t* group = rows;
         for (size_t g = 0; g < ngroups; g++) {

@@ -3,6 +3,7 @@
 
 #include "index_checks.h"
 #include "indexes/IndexSDC.h"
+#include "indexes/TableQueries.h"
 
 #include <faiss/utils/simd_levels.h>
 
@@ -198,4 +199,28 @@ TEST(same_results_with_bounds_of_tiny_queries_and_large_documents) {
             CHECK(found == test::run_search<float>(index, queries, nq, 5));
         }
     }
+}
+
+TEST(tables_are_taken_where_they_pay) {
+    using faiss_bebr::find_table_kernels;
+    using faiss_bebr::PlaneLayout;
+    const faiss_bebr::TableKernels* kernels = faiss_bebr::get_table_kernels();
+    const auto make_layout = [](int m, int nbits) {
+        return PlaneLayout(std::vector<int>(nbits, m));
+    };
+    for (int nbits = 1; nbits <= 8; nbits++) {
+        CHECK(find_table_kernels(make_layout(256, nbits), 15) == kernels);
+    }
+    CHECK(find_table_kernels(make_layout(6144, 1), 1) == kernels);
+    CHECK(find_table_kernels(make_layout(6152, 1), 1) == nullptr);
+    CHECK(find_table_kernels(make_layout(256, 1), 16) == kernels);
+    const bool is_slow = kernels && kernels->index_bits == 4 &&
+            faiss_bebr::get_kernels().has_byte_products;
+    for (int nbits : {2, 3}) {
+        CHECK(find_table_kernels(make_layout(256, nbits), 16) ==
+              (is_slow ? nullptr : kernels));
+    }
+    CHECK(find_table_kernels(make_layout(256, 4), 16) == nullptr);
+    const Level none(faiss::SIMDLevel::NONE);
+    CHECK(find_table_kernels(make_layout(256, 1), 1) == nullptr);
 }

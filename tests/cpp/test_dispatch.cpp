@@ -43,6 +43,9 @@ TEST(vnni_only_at_the_detected_level) {
     const bool has_vnni = __builtin_cpu_supports("avxvnni");
     const SDCKernels& best = choose_kernels(SIMDLevel::AVX2, SIMDLevel::AVX2);
     CHECK(best.name == std::string(has_vnni ? "AVX2_VNNI" : "AVX2"));
+    CHECK(best.has_byte_products == has_vnni);
+    CHECK(!choose_kernels(SIMDLevel::AVX2, SIMDLevel::AVX512)
+                   .has_byte_products);
     CHECK((best.dots == get_avx2_vnni_dots()) == has_vnni);
     CHECK((best.code_dots == get_avx2_vnni_code_dots()) == has_vnni);
 }
@@ -60,7 +63,9 @@ TEST(gfni_only_at_the_detected_level) {
     CHECK((best.code_dots == get_avx512_gfni_code_dots()) == has_gfni);
     CHECK((best.row_l2sqr == get_avx512_gfni_row_l2sqr()) == has_gfni);
     CHECK((best.row_product == get_avx512_gfni_row_product()) == has_gfni);
+    CHECK(best.has_byte_products == bool(__builtin_cpu_supports("avx512vnni")));
     const SDCKernels& less = choose_kernels(avx512, SIMDLevel::AVX512_SPR);
+    CHECK(!less.has_byte_products);
     CHECK(less.code_dots == avx512_kernels.code_dots);
     CHECK(less.row_l2sqr == avx512_kernels.row_l2sqr);
     CHECK(less.row_product == avx512_kernels.row_product);
@@ -91,6 +96,17 @@ TEST(dot_products_only_at_the_detected_level) {
                                                   : "ARM_NEON";
     CHECK(name_at(SIMDLevel::ARM_NEON, SIMDLevel::ARM_NEON) == best);
     CHECK(name_at(SIMDLevel::ARM_SVE, SIMDLevel::ARM_SVE) == best);
+    const SDCKernels& kernels =
+            choose_kernels(SIMDLevel::ARM_NEON, SIMDLevel::ARM_NEON);
+    CHECK(kernels.has_byte_products == bool(hwcap & HWCAP_ASIMDDP));
+}
+
+TEST(table_kernels_at_every_level_but_none) {
+    const auto choose = choose_table_kernels;
+    for (SIMDLevel level : {SIMDLevel::ARM_NEON, SIMDLevel::ARM_SVE}) {
+        CHECK(choose(level, SIMDLevel::ARM_SVE) == &neon_table_kernels);
+        CHECK(choose(SIMDLevel::NONE, level) == nullptr);
+    }
 }
 
 #endif

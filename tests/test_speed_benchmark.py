@@ -135,11 +135,12 @@ def test_roofline_counts_what_is_read(monkeypatch):
     monkeypatch.setattr(roofline, "read_bandwidth", lambda threads: 1e9)
     monkeypatch.setattr(roofline, "float_multiply_adds", lambda: 1e9)
     lines = roofline.report(1, n=2000, rounds=1)
-    assert len(lines) == 10
+    assert len(lines) == 11
     networks = [(name, n) for name in ("BEBR256x6", "continuous") for n in (1, 1000)]
     for line, (name, n) in zip(lines[1:5], networks, strict=True):
         assert line.startswith(f"{name} of {n} vectors of 384: ")
-    for line, name in zip(lines[5:7], ("IndexSDC", "IndexSDCFastScan"), strict=True):
+    assert lines[5].startswith("BEBR256x6, packed codes of 1000 vectors: ")
+    for line, name in zip(lines[6:8], ("IndexSDC", "IndexSDCFastScan"), strict=True):
         assert line.startswith(f"{name}, one query, 2000 codes of 66 bytes: ")
 
 

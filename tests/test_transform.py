@@ -132,6 +132,21 @@ def test_encode_packs_the_output(widths, rng):
     )
 
 
+@pytest.mark.parametrize("widths", [[40, 40, 40], [64, 24, 8]])
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_first_planes(widths, hidden, nthreads, rng):
+    transform, _, _ = random_network(rng, 48, widths, hidden, True)
+    f = rng.standard_normal((300, 48)).astype(np.float32)
+    codes = transform.encode(f)
+    for nbits in range(1, 4):
+        np.testing.assert_array_equal(
+            transform.encode(f, nbits), codes[:, : sum(widths[:nbits]) // 8]
+        )
+    for nbits in (-1, 4):
+        with pytest.raises(ValueError, match=r"nbits must be in 0\.\.3"):
+            transform.encode(f, nbits)
+
+
 def test_codes_feed_the_binary_index(rng):
     transform, _, _ = random_network(rng, 48, [40, 40], 0, False)
     f = rng.standard_normal((300, 48)).astype(np.float32)

@@ -90,6 +90,17 @@ def test_a_vector_has_the_same_bits_among_any_others(widths, nthreads, rng):
         np.testing.assert_array_equal(transform.apply(f[rows]), out[rows])
 
 
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_first_planes(widths, rng):
+    transform = Blocks(rng, widths).transform()
+    f = rng.standard_normal((300, D_IN)).astype(np.float32)
+    codes = transform.encode(f)
+    for nbits in range(1, len(widths) + 1):
+        np.testing.assert_array_equal(
+            transform.encode(f, nbits), codes[:, : sum(widths[:nbits]) // 8]
+        )
+
+
 def change_weight(blocks: Blocks) -> None:
     blocks.W[1][0][3, 2] += 1e-6
 

@@ -77,24 +77,38 @@ def replacement_set_reconstruction_block(
     self.set_reconstruction_block_c(t, hidden, *map(swig_ptr, checked))
 
 
-def replacement_encode(self: Any, x: np.ndarray) -> np.ndarray:
-    """Packed codes of all planes, for IndexBinarySDC.
+def replacement_encode(self: Any, x: np.ndarray, nbits: int = 0) -> np.ndarray:
+    """Packed codes, for IndexBinarySDC.
 
     Parameters
     ----------
     x : array_like
         Shape (n, d_in), float32.
+    nbits : int
+        Of the first planes, 1 .. the number of planes, for an index that stores no
+        more; the others are not computed. 0: of all.
 
     Returns
     -------
     codes : ndarray
-        Shape (n, layout.code_size()), uint8: bit planes, the signs of b_0
-        first, least significant bit of a byte first.
+        Shape (n, code size), uint8: bit planes, the signs of b_0 first, least
+        significant bit of a byte first.
+
+    Raises
+    ------
+    ValueError
+        For other shapes, values that are not numbers, and other nbits.
+    RuntimeError
+        For values that are not finite, and if the transform is not trained.
     """
     check_matrix("x", x, self.d_in, "d_in")
+    nplanes = self.layout.plane_widths.size()
+    if not 0 <= nbits <= nplanes:
+        raise ValueError(f"nbits must be in 0..{nplanes}, got {nbits}")
     x = np.ascontiguousarray(x, dtype="float32")
-    codes = np.empty((len(x), self.layout.code_size()), dtype="uint8")
-    self.encode_c(len(x), swig_ptr(x), swig_ptr(codes))
+    planes = self.layout.get_first_planes(nbits or nplanes)
+    codes = np.empty((len(x), planes.code_size()), dtype="uint8")
+    self.encode_c(len(x), swig_ptr(x), swig_ptr(codes), nbits)
     return codes
 
 

@@ -71,6 +71,16 @@ PlaneLayout PlaneLayout::uniform(int m, int nbits) {
     return PlaneLayout(std::vector<int>(nbits, m));
 }
 
+PlaneLayout PlaneLayout::get_first_planes(int nbits) const {
+    FAISS_THROW_IF_NOT_FMT(
+            nbits >= 1 && nbits <= nplanes(),
+            "nbits must be in 1..%d, got %d",
+            nplanes(),
+            nbits);
+    const auto first = plane_widths.begin();
+    return PlaneLayout(std::vector<int>(first, first + nbits), d);
+}
+
 void PlaneLayout::quantize(
         const float* x,
         uint8_t* levels,

@@ -55,6 +55,10 @@ struct PlaneLayout {
     /// nbits planes of m bits each
     static PlaneLayout uniform(int m, int nbits);
 
+    /// of the first planes of the same vectors
+    /// @param nbits  1 to nplanes()
+    PlaneLayout get_first_planes(int nbits) const;
+
     /// 32768 dimensions of 8-bit levels times 8-bit queries stay below 2^31
     static constexpr int max_dim = 32768;
     static constexpr int max_nbits = 8;

@@ -15,12 +15,6 @@ namespace faiss_bebr {
 
 namespace {
 
-PlaneLayout get_first_planes(const PlaneLayout& layout, int nbits) {
-    const std::vector<int>& widths = layout.plane_widths;
-    return PlaneLayout(
-            std::vector<int>(widths.begin(), widths.begin() + nbits), layout.d);
-}
-
 /** The best of the candidates of query q by all planes.
  * @param candidates  ids, the first n
  */
@@ -113,7 +107,7 @@ void search_in_two_passes(
         float* keys,
         idx_t* ids) {
     check_queries(index.sdc, n, x);
-    const PlaneLayout shallow = get_first_planes(index.sdc.layout, first_nbits);
+    const PlaneLayout shallow = index.sdc.layout.get_first_planes(first_nbits);
     // many queries with many candidates each would fill the memory
     constexpr idx_t max_candidates = 1 << 20;
     const idx_t batch_size = std::min<size_t>(

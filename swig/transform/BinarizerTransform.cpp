@@ -240,15 +240,11 @@ void BinarizerTransform::train(idx_t n, const float* x) {
     is_trained = true;
 }
 
-size_t BinarizerTransform::count_ops() const {
-    if (quantizes_uniformly()) {
-        return count_weights(binarization[0]);
-    }
-    size_t n = 0;
-    for (const auto* blocks : {&binarization, &reconstruction}) {
-        for (const BinarizerBlock& block : *blocks) {
-            n += count_weights(block);
-        }
+size_t BinarizerTransform::count_ops(int nplanes) const {
+    size_t n = count_weights(binarization[0]);
+    for (int t = 1; !quantizes_uniformly() && t < nplanes; t++) {
+        n += count_weights(reconstruction[t - 1]);
+        n += count_weights(binarization[t]);
     }
     return n;
 }
@@ -259,19 +255,22 @@ void BinarizerTransform::project_batch(idx_t n, const float* f, float* y)
     binarization[0].apply(n, f, y, hidden.data());
 }
 
-void BinarizerTransform::binarize_batch(idx_t n, const float* f, float* b)
-        const {
+void BinarizerTransform::binarize_batch(
+        const PlaneLayout& planes,
+        idx_t n,
+        const float* f,
+        float* b) const {
     std::vector<float> output(n * d_out);
     if (quantizes_uniformly()) {
         project_batch(n, f, output.data());
-        quantize_uniformly(layout, n, output.data(), b);
+        quantize_uniformly(planes, n, output.data(), b);
         return;
     }
     std::vector<float> residual(n * d_in);
     std::vector<float> hidden(
             n * std::max(max_hidden(binarization), max_hidden(reconstruction)));
     std::fill(b, b + n * d_out, 0.0f);
-    for (int t = 0; t < layout.nplanes(); t++) {
+    for (int t = 0; t < planes.nplanes(); t++) {
         const float* input = f;
         if (t > 0) {
             reconstruction[t - 1].apply(n, b, residual.data(), hidden.data());
@@ -284,7 +283,7 @@ void BinarizerTransform::binarize_batch(idx_t n, const float* f, float* b)
             input = residual.data();
         }
         binarization[t].apply(n, input, output.data(), hidden.data());
-        const int width = layout.plane_widths[t];
+        const int width = planes.plane_widths[t];
         const float step = std::ldexp(1.0f, -t);
         for (idx_t i = 0; i < n; i++) {
             for (int j = 0; j < width; j++) {
@@ -298,15 +297,14 @@ void BinarizerTransform::apply_noalloc(idx_t n, const float* x, float* xt)
         const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    const size_t ops =
-            continuous ? count_weights(binarization[0]) : count_ops();
+    const size_t ops = count_ops(continuous ? 1 : layout.nplanes());
     for_batches(n, ops, [&](idx_t i, idx_t ni) {
         const float* f = x + i * d_in;
         float* out = xt + i * d_out;
         if (continuous) {
             project_batch(ni, f, out);
         } else {
-            binarize_batch(ni, f, out);
+            binarize_batch(layout, ni, f, out);
         }
     });
 }
@@ -345,16 +343,22 @@ void BinarizerTransform::check_identical(
             "binarizers differ in weights");
 }
 
-void BinarizerTransform::encode(idx_t n, const float* x, uint8_t* codes) const {
+void BinarizerTransform::encode(
+        idx_t n,
+        const float* x,
+        uint8_t* codes,
+        int nbits) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the transform is not trained");
     check_finite(n, d_in, x);
-    for_batches(n, count_ops(), [&](idx_t i, idx_t ni) {
+    const PlaneLayout planes =
+            nbits == 0 ? layout : layout.get_first_planes(nbits);
+    for_batches(n, count_ops(planes.nplanes()), [&](idx_t i, idx_t ni) {
         std::vector<float> b(ni * d_out);
         std::vector<uint8_t> levels(d_out);
-        binarize_batch(ni, x + i * d_in, b.data());
+        binarize_batch(planes, ni, x + i * d_in, b.data());
         for (idx_t j = 0; j < ni; j++) {
-            layout.quantize(b.data() + j * d_out, levels.data());
-            layout.pack(levels.data(), codes + (i + j) * layout.code_size());
+            planes.quantize(b.data() + j * d_out, levels.data());
+            planes.pack(levels.data(), codes + (i + j) * planes.code_size());
         }
     });
 }

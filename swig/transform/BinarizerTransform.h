@@ -91,10 +91,12 @@ struct BinarizerTransform : faiss::VectorTransform {
 
     void check_identical(const faiss::VectorTransform& other) const override;
 
-    /** Packed codes (see PlaneLayout) of all planes.
-     * @param codes  output, size n * layout.code_size()
+    /** Packed codes (see PlaneLayout). Later planes than those asked for are
+     * not computed.
+     * @param codes  output, size n * the size of such a code
+     * @param nbits  of the first planes; 0: of all
      */
-    void encode(idx_t n, const float* x, uint8_t* codes) const;
+    void encode(idx_t n, const float* x, uint8_t* codes, int nbits = 0) const;
 
     /// W_t and R_t, nbits blocks each
     const std::vector<BinarizerBlock>& get_binarization() const {
@@ -158,14 +160,19 @@ struct BinarizerTransform : faiss::VectorTransform {
     std::vector<BinarizerBlock> reconstruction;
     bool has_uniform_blocks = false; ///< is_uniform_quantizer() of them
 
-    /// multiplications for a vector's b_u
-    size_t count_ops() const;
+    /// multiplications for the first planes of a vector's b_u
+    size_t count_ops(int nplanes) const;
 
     /// W_0(f) of few vectors, by one thread
     void project_batch(idx_t n, const float* f, float* y) const;
 
-    /// b_u, likewise
-    void binarize_batch(idx_t n, const float* f, float* b) const;
+    /// b_u of the first planes, likewise
+    /// @param planes  the layout or its first planes
+    void binarize_batch(
+            const PlaneLayout& planes,
+            idx_t n,
+            const float* f,
+            float* b) const;
 };
 
 } // namespace faiss_bebr

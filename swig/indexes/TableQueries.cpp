@@ -82,7 +82,7 @@ const TableKernels* find_table_kernels(const PlaneLayout& layout, size_t n) {
     }
     // for many queries, codes are unpacked once: tables then do less work only
     // below four bits a dimension; those of four bits, where an instruction
-    // adds up four products of bytes, only below two
+    // adds up four products of bytes, only up to one and a half
     const bool is_slow =
             kernels->index_bits == 4 && get_kernels().has_byte_products;
     const size_t max_bits = size_t(layout.coded_dim()) * 3 / (is_slow ? 2 : 1);

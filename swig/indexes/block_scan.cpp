@@ -63,7 +63,11 @@ template <class Key>
 std::vector<Slice> make_slices(const ScanTask<Key>& task) {
     const size_t nt = std::max(omp_get_max_threads(), 1);
     std::vector<Slice> slices;
-    if (task.nq >= nt * kMinQueriesPerThread) {
+    // where bounds leave most documents out, threads that have a part of them
+    // compare more, as each has thresholds of its own
+    const size_t least =
+            kMinQueriesPerThread * (task.make_sparse_block ? 1 : 4);
+    if (task.nq >= nt * least) {
         for (size_t t = 0; t < nt; t++) {
             slices.push_back(
                     {task.nq * t / nt, task.nq * (t + 1) / nt, 0, task.ntotal});

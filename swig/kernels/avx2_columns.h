@@ -12,7 +12,7 @@ namespace faiss_bebr {
 namespace {
 
 /// documents of a register, half of a group
-constexpr size_t kHalf = kColumn / 2;
+constexpr size_t kRegister = kColumn / 2;
 
 inline __m256i load_bytes(const uint8_t* bytes) {
     return _mm256_loadu_si256((const __m256i*)bytes);
@@ -33,7 +33,7 @@ struct PairSums {
     void store(uint16_t* sums) const {
         const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
         _mm256_storeu_si256((__m256i*)sums, even);
-        _mm256_storeu_si256((__m256i*)(sums + kHalf), odd);
+        _mm256_storeu_si256((__m256i*)(sums + kRegister), odd);
     }
 };
 
@@ -92,9 +92,9 @@ void sum_columns(
 #pragma GCC unroll 2
             for (size_t h = 0; h < 2; h++) {
                 const TripleIndex index(
-                        load_bytes(row + h * kHalf),
-                        load_bytes(row + h * kHalf + kColumn),
-                        load_bytes(row + h * kHalf + 2 * kColumn));
+                        load_bytes(row + h * kRegister),
+                        load_bytes(row + h * kRegister + kColumn),
+                        load_bytes(row + h * kRegister + 2 * kColumn));
                 pairs[h].add(index.look_up(tables));
             }
             tables += triple_size;
@@ -104,16 +104,16 @@ void sum_columns(
             const __m256i zero = _mm256_setzero_si256();
             for (size_t h = 0; h < 2; h++) {
                 const TripleIndex index(
-                        load_bytes(row + h * kHalf),
+                        load_bytes(row + h * kRegister),
                         byte + 1 < nbytes
-                                ? load_bytes(row + h * kHalf + kColumn)
+                                ? load_bytes(row + h * kRegister + kColumn)
                                 : zero,
                         zero);
                 pairs[h].add(index.look_up(tables));
             }
         }
         pairs[0].store(sums);
-        pairs[1].store(sums + kHalf / 2);
+        pairs[1].store(sums + kRegister / 2);
         columns += stride;
         sums += kColumn;
     }
@@ -140,7 +140,7 @@ inline void load_numbers(
         __m256i numbers[4]) {
 #pragma GCC unroll 2
     for (size_t h = 0; h < 2; h++) {
-        const uint8_t* half = columns + h * kHalf;
+        const uint8_t* half = columns + h * kRegister;
         __m256i joined[2];
         join_bytes(
                 load_bytes(half),
@@ -202,9 +202,9 @@ void look_up_floats(
         }
     }
     for (size_t g = 0; g < ngroups; g++) {
-        for (size_t j = 0; j < kHalf; j++) {
+        for (size_t j = 0; j < kRegister; j++) {
             values[j] = floats[columns[2 * j]];
-            values[kHalf + j] = floats[columns[2 * j + 1]];
+            values[kRegister + j] = floats[columns[2 * j + 1]];
         }
         columns += stride;
         values += kColumn;

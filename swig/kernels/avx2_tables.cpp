@@ -4,6 +4,9 @@
 
 #include "kernels/avx2_columns.h"
 
+// which needs these
+#include "kernels/four_bit_sums.h"
+
 #include <cstring>
 #include <immintrin.h>
 
@@ -46,7 +49,7 @@ void store_byte_rows(
     for (size_t i = 0; i < nbytes; i += 16) {
         const size_t n = nbytes - i < 16 ? nbytes - i : 16;
         for (size_t h = 0; h < 2; h++) {
-            const uint8_t* const* half = codes + h * kHalf;
+            const uint8_t* const* half = codes + h * kRegister;
             __m256i bytes[16];
 #pragma GCC unroll 16
             for (int k = 0; k < 16; k++) {
@@ -57,7 +60,7 @@ void store_byte_rows(
             transpose_lanes_u8x16(bytes);
             for (size_t k = 0; k < n; k++) {
                 _mm256_storeu_si256(
-                        (__m256i*)(rows + (i + k) * kColumn + h * kHalf),
+                        (__m256i*)(rows + (i + k) * kColumn + h * kRegister),
                         bytes[k]);
             }
         }
@@ -136,71 +139,6 @@ void make_tables(
     }
 }
 
-/// NQ queries with a group: three, measured, though not all sums of more than
-/// two are held in registers
-template <int NQ>
-inline void sum_groups(
-        size_t nbytes,
-        const uint8_t* tables,
-        const uint8_t* rows,
-        size_t ngroups,
-        uint16_t* sums) {
-    const size_t table_size = get_table_size(4, nbytes);
-    const size_t triple_size = get_triple_size(4);
-    const size_t ntriples = get_num_triples(nbytes);
-    for (size_t g = 0; g < ngroups; g++) {
-        for (size_t h = 0; h < 2; h++) {
-            const uint8_t* row = rows + g * 3 * ntriples * kColumn + h * kHalf;
-            PairSums pairs[NQ];
-            for (size_t t = 0; t < ntriples; t++) {
-                const TripleIndex index(
-                        load_bytes(row),
-                        load_bytes(row + kColumn),
-                        load_bytes(row + 2 * kColumn));
-#pragma GCC unroll 4
-                for (int q = 0; q < NQ; q++) {
-                    pairs[q].add(index.look_up(
-                            tables + q * table_size + t * triple_size));
-                }
-                row += 3 * kColumn;
-            }
-#pragma GCC unroll 4
-            for (int q = 0; q < NQ; q++) {
-                pairs[q].store(
-                        sums + (q * ngroups + g) * kColumn + h * kHalf / 2);
-            }
-        }
-    }
-}
-
-void sum_tables(
-        size_t nbytes,
-        const uint8_t* tables,
-        size_t nq,
-        const uint8_t* rows,
-        size_t ngroups,
-        uint16_t* sums) {
-    const size_t table_size = get_table_size(4, nbytes);
-    const size_t nsums = ngroups * kColumn;
-    size_t q = 0;
-    for (; q + 3 <= nq; q += 3) {
-        sum_groups<3>(
-                nbytes,
-                tables + q * table_size,
-                rows,
-                ngroups,
-                sums + q * nsums);
-    }
-    for (; q < nq; q++) {
-        sum_groups<1>(
-                nbytes,
-                tables + q * table_size,
-                rows,
-                ngroups,
-                sums + q * nsums);
-    }
-}
-
 size_t find_below(
         const uint16_t* sums,
         const int32_t* limits,
@@ -218,8 +156,8 @@ size_t find_below(
             __m256i below[2];
             for (size_t h = 0; h < 2; h++) {
                 const __m256i x = _mm256_loadu_si256(
-                        (const __m256i*)(sums + g * kColumn + i * kHalf +
-                                         h * kHalf / 2));
+                        (const __m256i*)(sums + g * kColumn + i * kRegister +
+                                         h * kRegister / 2));
                 below[h] = _mm256_cmpeq_epi16(_mm256_min_epu16(x, limit), x);
             }
             const __m256i packed = _mm256_permute4x64_epi64(

@@ -11,7 +11,11 @@ namespace faiss_bebr {
 namespace {
 
 /// documents of a register, a quarter of a group
-constexpr size_t kQuarter = kColumn / 4;
+constexpr size_t kRegister = kColumn / 4;
+
+inline uint8x16_t load_bytes(const uint8_t* bytes) {
+    return vld1q_u8(bytes);
+}
 
 /// Sums of 16 bits of two documents: the odd one's, and with it in the upper
 /// half that of the even one.
@@ -75,7 +79,7 @@ void sum_columns(
             __builtin_prefetch(columns + stride + i);
         }
         for (size_t k = 0; k < 4; k++) {
-            const uint8_t* column = columns + k * kQuarter;
+            const uint8_t* column = columns + k * kRegister;
             const uint8_t* tables = table;
             PairSums pairs;
             for (size_t byte = 0; byte < nbytes; byte += 3) {
@@ -86,7 +90,7 @@ void sum_columns(
                 pairs.add(index.look_up(tables));
                 tables += get_triple_size(4);
             }
-            pairs.store(sums + k * kQuarter / 2);
+            pairs.store(sums + k * kRegister / 2);
         }
         columns += stride;
         sums += kColumn;
@@ -103,7 +107,7 @@ inline void load_numbers(
         uint16x8_t numbers[8]) {
 #pragma GCC unroll 4
     for (size_t k = 0; k < 4; k++) {
-        const uint8_t* column = columns + k * kQuarter;
+        const uint8_t* column = columns + k * kRegister;
         const uint16x8_t low = vreinterpretq_u16_u8(vld1q_u8(column));
         const uint16x8_t high = vreinterpretq_u16_u8(
                 has_high ? vld1q_u8(column + kColumn) : vdupq_n_u8(0));

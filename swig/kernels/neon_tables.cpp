@@ -4,6 +4,9 @@
 
 #include "kernels/neon_columns.h"
 
+// which needs these
+#include "kernels/four_bit_sums.h"
+
 #include <arm_neon.h>
 
 #include <cstring>
@@ -47,7 +50,7 @@ void transpose(
     std::memset(rows, 0, get_num_code_rows(4, nbytes) * kColumn);
     for (size_t i = 0; i < nbytes; i += 16) {
         const size_t left = nbytes - i < 16 ? nbytes - i : 16;
-        for (size_t first = 0; first < n; first += kQuarter) {
+        for (size_t first = 0; first < n; first += kRegister) {
             uint8x16_t bytes[16];
             for (size_t k = 0; k < 16; k++) {
                 bytes[k] = first + k < n
@@ -98,71 +101,6 @@ void make_tables(
             vst1_u8(tables + 8, vshrn_n_u16(is_positive ? low : with_last, 8));
             tables += 16;
         }
-    }
-}
-
-/// NQ queries with a group, as many as registers hold
-template <int NQ>
-inline void sum_groups(
-        size_t nbytes,
-        const uint8_t* tables,
-        const uint8_t* rows,
-        size_t ngroups,
-        uint16_t* sums) {
-    const size_t table_size = get_table_size(4, nbytes);
-    const size_t triple_size = get_triple_size(4);
-    const size_t ntriples = get_num_triples(nbytes);
-    for (size_t g = 0; g < ngroups; g++) {
-        for (size_t k = 0; k < 4; k++) {
-            const uint8_t* row = rows + g * 3 * ntriples * kColumn;
-            row += k * kQuarter;
-            PairSums pairs[NQ];
-            for (size_t t = 0; t < ntriples; t++) {
-                const TripleIndex index(
-                        vld1q_u8(row),
-                        vld1q_u8(row + kColumn),
-                        vld1q_u8(row + 2 * kColumn));
-#pragma GCC unroll 4
-                for (int q = 0; q < NQ; q++) {
-                    pairs[q].add(index.look_up(
-                            tables + q * table_size + t * triple_size));
-                }
-                row += 3 * kColumn;
-            }
-#pragma GCC unroll 4
-            for (int q = 0; q < NQ; q++) {
-                pairs[q].store(
-                        sums + (q * ngroups + g) * kColumn + k * kQuarter / 2);
-            }
-        }
-    }
-}
-
-void sum_tables(
-        size_t nbytes,
-        const uint8_t* tables,
-        size_t nq,
-        const uint8_t* rows,
-        size_t ngroups,
-        uint16_t* sums) {
-    const size_t table_size = get_table_size(4, nbytes);
-    const size_t nsums = ngroups * kColumn;
-    size_t q = 0;
-    for (; q + 3 <= nq; q += 3) {
-        sum_groups<3>(
-                nbytes,
-                tables + q * table_size,
-                rows,
-                ngroups,
-                sums + q * nsums);
-    }
-    for (; q < nq; q++) {
-        sum_groups<1>(
-                nbytes,
-                tables + q * table_size,
-                rows,
-                ngroups,
-                sums + q * nsums);
     }
 }
 

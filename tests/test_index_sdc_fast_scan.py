@@ -68,6 +68,12 @@ def test_same_results(widths, d, ncentroids, metric, scale_bytes, simd_level):
         params = faiss.SearchParameters(sel=sel)
         for nq in (1, 20):
             assert_same(rows, columns, queries[:nq], 9, params=params)
+    for first_nbits in range(1, len(widths) + 1):
+        params = faiss_bebr.SearchParametersSDC(k_factor=3.5, first_nbits=first_nbits)
+        for nq, k in ((1, 10), (5, 1), (3, 40), (70, 10)):
+            assert_same(rows, columns, queries[:nq], k, params=params)
+        params.sel = members
+        assert_same(rows, columns, queries[:9], 7, params=params)
     radius = rows.search(queries[:1], 30)[0][0, -1].item()
     for nq in (1, 20):
         for expected, found in zip(
@@ -85,6 +91,38 @@ def test_threads_do_not_change_results(nq, nthreads, rng):
     rows.add(np.tile(random_vectors(rng, 40, 64), (100, 1)))
     columns = faiss_bebr.IndexSDCFastScan(rows)
     assert_same(rows, columns, random_vectors(rng, nq, 64), 30)
+
+
+def test_two_passes_of_the_index():
+    rows = faiss_bebr.IndexSDC(64, 4, IP)
+    x, queries = clustered_vectors(1000, 30, 64)
+    rows.add(x)
+    one_pass = rows.search(queries, 10)
+    rows.k_factor, rows.first_nbits = 1.5, 2
+    columns = faiss_bebr.IndexSDCFastScan(rows)
+    assert (columns.k_factor, columns.first_nbits) == (1.5, 2)
+    assert_same(rows, columns, queries, 10)
+    assert (columns.search(queries, 10)[1] != one_pass[1]).any()
+    for again in (
+        faiss_bebr.clone_index(columns),
+        faiss_bebr.deserialize_index(faiss_bebr.serialize_index(columns)),
+    ):
+        assert (again.k_factor, again.first_nbits) == (1.5, 2)
+        assert_same(rows, again, queries, 10)
+    space = faiss_bebr.ParameterSpace()
+    space.set_index_parameters(columns, "k_factor=1,first_nbits=3")
+    assert (columns.k_factor, columns.first_nbits) == (1, 3)
+    for found, expected in zip(columns.search(queries, 10), one_pass, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    for name, value in (("k_factor", 0.5), ("first_nbits", 5)):
+        with pytest.raises(RuntimeError, match=name):
+            space.set_index_parameter(columns, name, value)
+    space.initialize(columns)
+    ranges = space.parameter_ranges
+    assert [ranges.at(i).name for i in range(ranges.size())] == [
+        "k_factor",
+        "first_nbits",
+    ]
 
 
 @pytest.mark.parametrize("metric", [L2, IP])
@@ -262,9 +300,15 @@ def test_bad_input(rng):
         index.search(x, 0)
     with pytest.raises(ValueError, match="key must be in 0..119"):
         index.reconstruct(120)
-    for params in (faiss_bebr.SearchParametersSDC(), faiss.SearchParametersIVF()):
-        with pytest.raises(RuntimeError, match="no other parameter than the selector"):
+    for params, text in (
+        (faiss.SearchParametersIVF(), "takes SearchParametersSDC"),
+        (faiss_bebr.SearchParametersSDC(k_factor=0.5), "k_factor must be at least 1"),
+        (faiss_bebr.SearchParametersSDC(first_nbits=3), "first_nbits must be in 1..2"),
+    ):
+        with pytest.raises(RuntimeError, match=text):
             index.search(x, 2, params=params)
+        with pytest.raises(RuntimeError, match=text):
+            index.range_search(x, 1.0, params=params)
     with pytest.raises(RuntimeError, match="radius is NaN"):
         index.range_search(x, np.nan)
     for change in (

@@ -1,5 +1,5 @@
-"""Two-pass search of IndexSDC against numpy: the candidates of the first pass,
-the distances of the second, and how both are asked for."""
+"""Search of flat indexes in two passes against numpy: the candidates of the first
+pass, the distances of the second, and how both are asked for."""
 
 from __future__ import annotations
 
@@ -28,29 +28,42 @@ def make_params(k_factor: float, first_nbits: int = 1, sel=None):
     )
 
 
-def query_of_4_bits(index, queries: np.ndarray) -> np.ndarray:
-    """What the first pass takes for mapped queries: odd multiples of a step on a
-    grid of 4 bits, as wide as 2.681 standard deviations to each side, or wider by a
-    power of 1.5 where that leaves less squared error."""
-    q = index.quantize_queries(queries).astype(np.float64)
+def get_levels(index, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of the queries, int64, and what a step of them is, float64 (nq, 1)."""
+    mapped = index.quantize_queries(queries).astype(np.float64)
     if index.metric_type == L2:
-        q = q * faiss.vector_to_array(index.sdc.query_weight)
-    half_width = 2.681 * np.sqrt((q * q).mean(axis=1, keepdims=True))
-    largest = np.abs(q).max(axis=1, keepdims=True)
-    best, least = round_to_4_bits(q, half_width), np.inf
-    for _ in range(30):
-        found = round_to_4_bits(q, half_width)
-        error = ((found - q) ** 2).sum(axis=1, keepdims=True)
-        best = np.where(error < least, found, best)
-        least = np.minimum(error, least)
-        half_width = np.where(half_width < largest, 1.5 * half_width, half_width)
-    return best
+        mapped = mapped * faiss.vector_to_array(index.sdc.query_weight)
+    mapped *= faiss.vector_to_array(index.sdc.range)
+    step = np.abs(mapped).max(axis=1, keepdims=True) / 127
+    levels = np.rint(mapped / np.where(step > 0, step, 1)).astype(np.int64)
+    return levels, step
 
 
-def round_to_4_bits(q: np.ndarray, half_width: np.ndarray) -> np.ndarray:
-    cell = half_width / 8
-    safe = np.where(cell > 0, cell, 1)
-    return cell * (np.clip(np.floor(q / safe), -8, 7) + 0.5)
+def estimate_products(levels: np.ndarray, planes: list[np.ndarray]) -> np.ndarray:
+    """Products of levels with +-2^t in planes of bits, (nq, n) float64. The weights of
+    24 bits sum up to 390.625 steps at most, each rounded, and what wrong bits lose of
+    them counts for 255 at most."""
+    powers = [1 << t for t in reversed(range(len(planes)))]
+    weights = [
+        power * levels[:, : plane.shape[1]]
+        for power, plane in zip(powers, planes, strict=True)
+    ]
+    bits = np.hstack(planes).astype(bool)
+    weight = np.hstack(weights)
+    missing = -weight.shape[1] % 24
+    bits = np.pad(bits, ((0, 0), (0, missing)))
+    weight = np.pad(weight, ((0, 0), (0, missing)))
+    triples = np.abs(weight).reshape(len(weight), -1, 24).sum(axis=2)
+    per_weight = np.float32(390.625) / np.maximum(triples.max(axis=1), 1).astype(
+        np.float32
+    )
+    steps = np.abs(weight).astype(np.float32) * per_weight[:, None]
+    steps = np.floor(steps + np.float32(0.5)).astype(np.int64)
+    wrong = bits[None] != (weight > 0)[:, None]
+    lost = (wrong * steps[:, None]).reshape(len(weight), len(bits), -1, 24).sum(axis=3)
+    lost = np.minimum(lost, 255).sum(axis=2)
+    total = np.abs(weight).sum(axis=1, keepdims=True)
+    return total - 2 * lost / per_weight[:, None].astype(np.float64)
 
 
 def first_pass_distances(index, queries: np.ndarray, first_nbits: int) -> np.ndarray:
@@ -61,10 +74,15 @@ def first_pass_distances(index, queries: np.ndarray, first_nbits: int) -> np.nda
     codes = codes.reshape(index.ntotal, index.code_size)
     scale = codes[:, -2:].copy().view(np.float16).astype(np.float64)
     shallow = widths[:first_nbits]
-    documents = scale * values(unpack_levels(codes, shallow), shallow)
-    products = query_of_4_bits(index, queries) @ documents.T
+    bits = np.unpackbits(codes, axis=1, bitorder="little")
+    ends = np.cumsum([0, *shallow])
+    planes = [bits[:, ends[t] : ends[t + 1]] for t in range(first_nbits)]
+    levels, step = get_levels(index, queries)
+    unit = 2.0 ** (1 - first_nbits)
+    products = step * unit * estimate_products(levels, planes) * scale.T
     if index.metric_type == IP:
         return products
+    documents = scale * values(unpack_levels(codes, shallow), shallow)
     weight = faiss.vector_to_array(index.sdc.query_weight).astype(np.float64)
     return (weight * documents**2).sum(axis=1) - 2 * products
 
@@ -90,7 +108,7 @@ def test_search_equals_numpy(widths, first_nbits, mapped, metric, simd_level, rn
     index = make_index(widths, metric, query_map)
     index.add(random_vectors(rng, n, widths[0]))
     queries = random_vectors(rng, nq, widths[0])
-    queries[::2, 0] *= 8  # for which the grid of 4 bits is wider
+    queries[::2, :12] *= 8  # what some bytes lose counts for less then
     D, I = index.search(queries, K, params=make_params(4.9, first_nbits))
 
     first = first_pass_distances(index, queries, first_nbits)

@@ -2,6 +2,7 @@
 
 #include "indexes/IndexBinaryIVFSDC.h"
 #include "indexes/IndexSDC.h"
+#include "indexes/IndexSDCFastScan.h"
 
 #include <faiss/IndexBinaryFromFloat.h>
 #include <faiss/IndexIDMap.h>
@@ -68,25 +69,37 @@ bool set_ivf_parameter(
     return true;
 }
 
-/// whether the parameter is one of the two passes
-bool set_two_pass_parameter(
-        IndexSDC& index,
-        const std::string& name,
-        double val) {
+/// planes of the codes of an index that has two passes, else 0
+int get_num_planes(const Index* index) {
+    if (auto* sdc = dynamic_cast<const IndexSDC*>(index)) {
+        return sdc->sdc.layout.nplanes();
+    }
+    auto* fast_scan = dynamic_cast<const IndexSDCFastScan*>(index);
+    return fast_scan ? fast_scan->codec.sdc.layout.nplanes() : 0;
+}
+
+/// whether the parameter is one of the two passes of the index
+bool set_two_pass_parameter(Index* index, const std::string& name, double val) {
+    const int nplanes = get_num_planes(index);
+    if (nplanes == 0) {
+        return false;
+    }
+    auto* sdc = dynamic_cast<IndexSDC*>(index);
+    auto* fast_scan = dynamic_cast<IndexSDCFastScan*>(index);
     if (name == "k_factor") {
         FAISS_THROW_IF_NOT_FMT(
                 val >= 1 && std::isfinite(val),
                 "k_factor must be at least 1 and finite, got %g",
                 val);
-        index.k_factor = static_cast<float>(val);
+        (sdc ? sdc->k_factor : fast_scan->k_factor) = static_cast<float>(val);
     } else if (name == "first_nbits") {
-        const int nplanes = index.sdc.layout.nplanes();
         FAISS_THROW_IF_NOT_FMT(
                 val >= 1 && val <= nplanes,
                 "first_nbits must be in 1..%d, got %g",
                 nplanes,
                 val);
-        index.first_nbits = static_cast<int>(val);
+        (sdc ? sdc->first_nbits : fast_scan->first_nbits) =
+                static_cast<int>(val);
     } else {
         return false;
     }
@@ -103,13 +116,13 @@ void ParameterSpace::initialize(const Index* index) {
         index = part;
     }
     faiss::ParameterSpace::initialize(index);
-    auto* sdc = dynamic_cast<const IndexSDC*>(index);
-    if (sdc && sdc->sdc.layout.nplanes() > 1) {
+    const int nplanes = get_num_planes(index);
+    if (nplanes > 1) {
         // 1 is the single pass, which finds most
         add_range("k_factor").values = {2, 4, 8, 16, 32, 64, 1};
         std::vector<double>& values = add_range("first_nbits").values;
         values.clear();
-        for (int nbits = 1; nbits < sdc->sdc.layout.nplanes(); nbits++) {
+        for (int nbits = 1; nbits < nplanes; nbits++) {
             values.push_back(nbits);
         }
     }
@@ -127,8 +140,7 @@ void ParameterSpace::set_index_parameter(
         Index* index,
         const std::string& name,
         double val) const {
-    auto* sdc = dynamic_cast<IndexSDC*>(index);
-    if (!sdc || !set_two_pass_parameter(*sdc, name, val)) {
+    if (!set_two_pass_parameter(index, name, val)) {
         faiss::ParameterSpace::set_index_parameter(index, name, val);
     }
 }

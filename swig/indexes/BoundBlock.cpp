@@ -38,7 +38,7 @@ std::unique_ptr<BoundBlock> make_bound_block(const BoundScan& scan) {
 BoundBlock::BoundBlock(const BoundScan& scan_in)
         : scan(scan_in),
           kernels(get_kernels()),
-          get_norm(scan.sdc, scan.sdc.layout),
+          get_norm(scan.sdc, scan.tables.layout),
           candidates(std::min(kQueryTile, scan.queries.step.size())) {}
 
 void BoundBlock::set_rows(const idx_t* ids, size_t n) {
@@ -56,7 +56,8 @@ void BoundBlock::set_rows(const idx_t* ids, size_t n) {
 void BoundBlock::clear_candidates(size_t q0, size_t nq) {
     first_query = q0;
     for (size_t i = 0; i < nq; i++) {
-        candidates[i].clear();
+        candidates[i].rows.clear();
+        candidates[i].sums.clear();
     }
 }
 
@@ -90,46 +91,64 @@ float BoundBlock::get_min_norm(size_t g) {
     return least;
 }
 
-size_t BoundBlock::collect(
-        size_t q,
-        float threshold,
-        uint32_t* hits,
-        float* keys) {
-    const std::vector<uint32_t>& rows_left = get_candidates(q);
-    const size_t n = rows_left.size();
-    ncandidates += n;
+void BoundBlock::set_candidate_keys(size_t q, const Candidates& found) {
+    const size_t n = found.rows.size();
     candidate_rows.resize(n);
-    dots.resize(n);
+    candidate_keys.resize(n);
     for (size_t i = 0; i < n; i++) {
-        candidate_rows[i] = rows[rows_left[i]];
+        candidate_rows[i] = rows[found.rows[i]];
     }
+    if (scan.tables.kind == TableQueries::Kind::estimates) {
+        scan.tables.estimate_keys(
+                scan.sdc,
+                scan.queries,
+                get_norm,
+                q,
+                found.sums.data(),
+                candidate_rows.data(),
+                n,
+                candidate_keys.data());
+        return;
+    }
+    ncandidates += n;
+    dots.resize(n);
     kernels.code_dots(
             scan.sdc.layout.view(),
             scan.queries.levels.data() + q * scan.sdc.layout.coded_dim(),
             candidate_rows.data(),
             n,
             dots.data());
-    results.clear();
-    for (size_t i = 0; i < n; i++) {
-        const float key = scan.queries.get_key(
-                scan.sdc, get_norm, q, dots[i], candidate_rows[i]);
-        if (key < threshold) {
-            const uint32_t j = rows_left[i];
-            results.emplace_back(places.empty() ? j : places[j], key);
+    scan.queries.get_keys(
+            scan.sdc,
+            get_norm,
+            q,
+            dots.data(),
+            candidate_rows.data(),
+            n,
+            candidate_keys.data());
+}
+
+size_t BoundBlock::collect(
+        size_t q,
+        float threshold,
+        uint32_t* hits,
+        float* keys) {
+    const Candidates& found = get_candidates(q);
+    set_candidate_keys(q, found);
+    size_t nhits = 0;
+    for (size_t i = 0; i < found.rows.size(); i++) {
+        if (candidate_keys[i] < threshold) {
+            const uint32_t j = found.rows[i];
+            hits[nhits] = places.empty() ? j : places[j];
+            keys[nhits++] = candidate_keys[i];
         }
     }
-    if (!places.empty()) {
-        std::sort(results.begin(), results.end());
-    }
-    for (const auto& [place, key] : results) {
-        *hits++ = place;
-        *keys++ = key;
-    }
-    return results.size();
+    return nhits;
 }
 
 bool BoundBlock::is_worth_it() const {
-    // a candidate costs as much as so many products by other blocks
+    // a candidate costs as much as so many products by other blocks; estimates
+    // have no others
     const size_t cost = has_many_queries(scan) ? 16 : 2;
     return cost * ncandidates <= npairs;
 }

@@ -8,7 +8,6 @@
 #include "kernels/SDCKernels.h"
 
 #include <memory>
-#include <utility>
 #include <vector>
 
 namespace faiss_bebr {
@@ -26,8 +25,9 @@ struct BoundScan {
 };
 
 /** A block of the codes of an SDCQuantizer of which few documents have keys
- * below the thresholds: only those are compared by their codes whose bounds by
- * table look-up leave that open. Their keys are the same bits as SDCBlock's.
+ * below the thresholds. By bounds, only those are compared by their codes whose
+ * bounds by table look-up leave that open; their keys are the same bits as
+ * SDCBlock's. By estimates, keys are those of the sums.
  */
 struct BoundBlock : DocumentBlock<float> {
     const BoundScan scan;
@@ -47,6 +47,18 @@ struct BoundBlock : DocumentBlock<float> {
     std::vector<const uint8_t*> rows;
     /// the place in the block of row j, where rows are in another order
     std::vector<uint32_t> places;
+
+    /// documents that may have keys below a threshold
+    struct Candidates {
+        std::vector<uint32_t> rows;
+        std::vector<uint16_t> sums;
+
+        void add(size_t row, uint16_t sum) {
+            rows.push_back(static_cast<uint32_t>(row));
+            sums.push_back(sum);
+        }
+    };
+
     DocumentNorms get_norm;
     size_t npairs = 0; ///< compared since the last load()
 
@@ -54,8 +66,7 @@ struct BoundBlock : DocumentBlock<float> {
     void set_rows(const idx_t* ids, size_t n);
     /// for compute(): there are no candidates of the queries from q0 on
     void clear_candidates(size_t q0, size_t nq);
-    /// rows that may have keys below the threshold
-    std::vector<uint32_t>& get_candidates(size_t q) {
+    Candidates& get_candidates(size_t q) {
         return candidates[q - first_query];
     }
     size_t get_num_groups() const {
@@ -70,13 +81,15 @@ struct BoundBlock : DocumentBlock<float> {
 
    private:
     size_t first_query = 0; ///< of the last compute()
-    std::vector<std::vector<uint32_t>> candidates;
+    std::vector<Candidates> candidates;
     size_t ncandidates = 0; ///< since the last load()
 
     // working memory of collect()
     std::vector<const uint8_t*> candidate_rows;
     std::vector<int32_t> dots;
-    std::vector<std::pair<uint32_t, float>> results;
+    std::vector<float> candidate_keys;
+
+    void set_candidate_keys(size_t q, const Candidates& found);
 };
 
 /// a block of scan.get_block_size() documents

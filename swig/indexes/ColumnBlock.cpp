@@ -84,6 +84,19 @@ void set_copied_bounds(
     };
 }
 
+bool can_scan_columns(const FlatQueries& queries) {
+    if (!queries.tables || queries.size() >= kManyQueries) {
+        return false;
+    }
+    // norms of centroids and residuals, or of levels, take the codes themselves
+    const bool needs_norms =
+            queries.has_estimates() &&
+            queries.sdc.metric_type == faiss::METRIC_L2 &&
+            (queries.sdc.ncentroids > 0 ||
+             queries.tables->layout.nplanes() > 1);
+    return !needs_norms;
+}
+
 } // namespace
 
 ScanTask<float> make_column_task(
@@ -91,7 +104,7 @@ ScanTask<float> make_column_task(
         const DocumentColumns& documents,
         const faiss::IDSelector* sel) {
     const ColumnCodes& columns = *documents.codes;
-    const bool scans_columns = queries.tables && queries.size() < kManyQueries;
+    const bool scans_columns = can_scan_columns(queries);
     // of blocks whose documents are all compared, which is then only to find
     // the first thresholds; whole groups
     const size_t block_size = scans_columns
@@ -123,6 +136,10 @@ ScanTask<float> make_column_task(
         };
     } else if (queries.tables) {
         set_copied_bounds(queries, columns, task);
+    }
+    if (queries.has_estimates()) {
+        task.seen_before_sparse = 0; // all documents have estimates
+        task.block_size = kFirstEstimates;
     }
     return task;
 }

@@ -32,18 +32,32 @@ float get_largest_scale(const SDCQuantizer& sdc) {
 
 } // namespace
 
-ColumnTerms::ColumnTerms(
-        const SDCQuantizer& sdc_in,
-        const TableKernels& kernels_in)
-        : sdc(sdc_in),
-          kernels(kernels_in),
-          scale_table(make_float_table(sdc_in.scale_values)),
-          centroid_scale_table(make_float_table(sdc_in.centroid_scales)),
+ColumnTerms::ColumnTerms(const FlatQueries& queries_in)
+        : queries(queries_in),
+          sdc(queries.sdc),
+          kernels(*queries.table_kernels),
+          norm_of_signs(
+                  queries.tables->kind == TableQueries::Kind::estimates &&
+                                  sdc.metric_type == faiss::METRIC_L2
+                          ? get_norm_of_signs(sdc, queries.tables->layout)
+                          : 0),
+          scale_table(make_float_table(sdc.scale_values)),
+          centroid_scale_table(make_float_table(sdc.centroid_scales)),
           scales(max_groups * kColumn),
           centroid_scales(
-                  sdc_in.centroid_scales.empty() ? 0 : max_groups * kColumn),
+                  sdc.centroid_scales.empty() ? 0 : max_groups * kColumn),
           norms(max_groups),
           biases(max_groups * kColumn) {}
+
+/// of the groups that are likely to come next
+void ColumnTerms::prefetch_tails(const uint8_t* group) const {
+    for (size_t g = 0; g < ngroups; g++) {
+        for (size_t byte = sdc.layout.code_size(); byte < sdc.code_size();
+             byte++) {
+            __builtin_prefetch(group + g * stride + byte * kColumn);
+        }
+    }
+}
 
 void ColumnTerms::load(
         const DocumentColumns& documents,
@@ -52,6 +66,7 @@ void ColumnTerms::load(
     ngroups = n;
     stride = documents.codes->get_stride();
     const uint8_t* group = documents.codes->get_group(first_group);
+    prefetch_tails(group + n * stride);
     const uint8_t* scale_columns = group + sdc.layout.code_size() * kColumn;
     numbers = group + sdc.centroid_offset() * kColumn;
     if (sdc.scale_bytes == 1) {
@@ -73,10 +88,24 @@ void ColumnTerms::load(
     }
 }
 
-const float* ColumnTerms::get_biases(const LevelQueries& queries, size_t q) {
+void ColumnTerms::set_norms_as_biases() {
+    const float unit = queries.tables->layout.unit();
+    const float norm = norm_of_signs * (1 - kRoundingOfBounds);
+    for (size_t j = 0; norm_of_signs > 0 && j < ngroups * kColumn; j++) {
+        biases[j] = scales[j] * unit * (scales[j] * unit) * norm;
+    }
+    for (size_t g = 0; norm_of_signs == 0 && g < ngroups; g++) {
+        std::fill_n(
+                biases.data() + g * kColumn,
+                kColumn,
+                norms[g] - kRoundingOfBounds * std::fabs(norms[g]));
+    }
+}
+
+const float* ColumnTerms::get_biases(size_t q) {
     if (sdc.ncentroids > 0) {
         kernels.add_centroid_keys(
-                queries.centroid_keys.data() + q * sdc.ncentroids,
+                queries.levels.centroid_keys.data() + q * sdc.ncentroids,
                 sdc.ncentroids,
                 numbers,
                 stride,
@@ -89,12 +118,7 @@ const float* ColumnTerms::get_biases(const LevelQueries& queries, size_t q) {
     if (sdc.metric_type != faiss::METRIC_L2) {
         return nullptr;
     }
-    for (size_t g = 0; g < ngroups; g++) {
-        std::fill_n(
-                biases.data() + g * kColumn,
-                kColumn,
-                norms[g] - kRoundingOfBounds * std::fabs(norms[g]));
-    }
+    set_norms_as_biases();
     return biases.data();
 }
 
@@ -110,8 +134,8 @@ ColumnBoundBlock::ColumnBoundBlock(
           documents(documents_in),
           copied(sdc.code_size()),
           candidates(std::min(kQueryTile, queries_in.size())),
-          terms(sdc, table_kernels),
-          get_norm(sdc, sdc.layout),
+          terms(queries),
+          get_norm(sdc, queries_in.tables->layout),
           sums(ColumnTerms::max_groups * kColumn),
           found(ColumnTerms::max_groups * kColumn) {}
 
@@ -201,19 +225,19 @@ size_t ColumnBoundBlock::get_run(size_t g) const {
  */
 SumBound ColumnBoundBlock::make_bound(size_t q, float threshold) const {
     const TableQueries& tables = *queries.tables;
-    const FloatKey key = queries.levels.key(sdc, q, nullptr, nullptr);
-    const float factor = -key.scale;
+    const float bias = queries.levels.bias[q];
+    const float factor = -tables.key_scale[q];
     const float step = factor * tables.step[q];
     const float most = factor * tables.max_product[q];
     const auto most_steps =
             static_cast<float>(255 * get_num_triples(tables.nbytes));
     const float reach = std::fabs(most) + step * most_steps;
-    const float gap = key.bias - threshold -
-            kRoundingOfBounds * std::fabs(key.bias) - 1e-30f;
+    const float gap =
+            bias - threshold - kRoundingOfBounds * std::fabs(bias) - 1e-30f;
     // where terms could overflow there are no bounds
     constexpr float large = 1e37f;
     const bool is_bound =
-            reach * largest_scale < large && std::fabs(key.bias) < large;
+            reach * largest_scale < large && std::fabs(bias) < large;
     const float product = most + kRoundingOfBounds * reach;
     return {std::min(gap, large),
             is_bound ? product : std::numeric_limits<float>::quiet_NaN(),
@@ -226,6 +250,7 @@ void ColumnBoundBlock::compute(size_t q0, size_t nq, const float* thresholds) {
     for (size_t i = 0; i < nq; i++) {
         bounds[i] = make_bound(q0 + i, thresholds[i]);
         candidates[i].places.clear();
+        candidates[i].sums.clear();
         candidates[i].codes.clear();
     }
     const size_t stride = documents.codes->get_stride();
@@ -257,23 +282,66 @@ void ColumnBoundBlock::add_candidates(
             bound,
             sums.data(),
             terms.get_scales(),
-            terms.get_biases(queries.levels, q),
+            terms.get_biases(q),
             n,
             found.data());
     Candidates& out = candidates[q - first_query];
     const size_t code_size = sdc.code_size();
+    const size_t first_byte =
+            queries.tables->kind == TableQueries::Kind::estimates
+            ? sdc.layout.code_size()
+            : 0;
     for (size_t h = 0; h < nfound; h++) {
         const Group group = get_group(g0 + found[h] / kColumn);
         const size_t j = found[h] % kColumn;
         if (group.has(j)) {
             out.places.push_back(group.get_place(j));
+            out.sums.push_back(sums[get_place_of_hit(found[h])]);
             // now, while the columns are in the first-level cache
             out.codes.resize(out.codes.size() + code_size);
-            documents.codes->read(
+            documents.codes->read_from(
+                    first_byte,
                     group.number * kColumn + j,
                     out.codes.data() + out.codes.size() - code_size);
         }
     }
+}
+
+void ColumnBoundBlock::set_candidate_keys(size_t q, const Candidates& open) {
+    const size_t n = open.places.size();
+    candidate_codes.resize(n);
+    candidate_keys.resize(n);
+    for (size_t i = 0; i < n; i++) {
+        candidate_codes[i] = open.codes.data() + i * sdc.code_size();
+    }
+    if (queries.tables->kind == TableQueries::Kind::estimates) {
+        queries.tables->estimate_keys(
+                sdc,
+                queries.levels,
+                get_norm,
+                q,
+                open.sums.data(),
+                candidate_codes.data(),
+                n,
+                candidate_keys.data());
+        return;
+    }
+    ncandidates += n;
+    dots.resize(n);
+    kernels.code_dots(
+            sdc.layout.view(),
+            queries.levels.levels.data() + q * sdc.layout.coded_dim(),
+            candidate_codes.data(),
+            n,
+            dots.data());
+    queries.levels.get_keys(
+            sdc,
+            get_norm,
+            q,
+            dots.data(),
+            candidate_codes.data(),
+            n,
+            candidate_keys.data());
 }
 
 size_t ColumnBoundBlock::collect(
@@ -282,33 +350,20 @@ size_t ColumnBoundBlock::collect(
         uint32_t* hits,
         float* keys) {
     const Candidates& open = candidates[q - first_query];
-    const size_t n = open.places.size();
-    ncandidates += n;
-    candidate_codes.resize(n);
-    dots.resize(n);
-    for (size_t i = 0; i < n; i++) {
-        candidate_codes[i] = open.codes.data() + i * sdc.code_size();
-    }
-    kernels.code_dots(
-            sdc.layout.view(),
-            queries.levels.levels.data() + q * sdc.layout.coded_dim(),
-            candidate_codes.data(),
-            n,
-            dots.data());
+    set_candidate_keys(q, open);
     size_t nhits = 0;
-    for (size_t i = 0; i < n; i++) {
-        const float key = queries.levels.get_key(
-                sdc, get_norm, q, dots[i], candidate_codes[i]);
-        if (key < threshold) {
+    for (size_t i = 0; i < open.places.size(); i++) {
+        if (candidate_keys[i] < threshold) {
             hits[nhits] = open.places[i];
-            keys[nhits++] = key;
+            keys[nhits++] = candidate_keys[i];
         }
     }
     return nhits;
 }
 
 bool ColumnBoundBlock::is_worth_it() const {
-    // a candidate takes about as long as a document of other blocks
+    // a candidate takes about as long as a document of other blocks; estimates
+    // have no others
     return 2 * ncandidates <= npairs;
 }
 

@@ -14,7 +14,7 @@ struct ColumnTerms {
     /// groups at once, at most
     static constexpr size_t max_groups = 16;
 
-    ColumnTerms(const SDCQuantizer& sdc, const TableKernels& kernels);
+    explicit ColumnTerms(const FlatQueries& queries);
 
     void load(const DocumentColumns& documents, size_t first_group, size_t n);
 
@@ -23,11 +23,14 @@ struct ColumnTerms {
     }
 
     /// @return  nullptr: zeros
-    const float* get_biases(const LevelQueries& queries, size_t q);
+    const float* get_biases(size_t q);
 
    private:
+    const FlatQueries& queries;
     const SDCQuantizer& sdc;
     const TableKernels& kernels;
+    /// of documents of one plane, where norms count as theirs; else 0
+    const float norm_of_signs;
     std::vector<uint8_t> scale_table;          ///< see look_up_floats
     std::vector<uint8_t> centroid_scale_table; ///< likewise
     std::vector<float> scales;
@@ -39,11 +42,16 @@ struct ColumnTerms {
     size_t ngroups = 0;
     size_t stride = 0;
     const uint8_t* numbers = nullptr; ///< columns
+
+    void prefetch_tails(const uint8_t* group) const;
+    void set_norms_as_biases();
 };
 
 /** A block of columns of which few documents have keys below the thresholds,
  * for few queries. As of BoundBlock, only those are compared by their codes
- * whose bounds leave that open; each document has a bound of its own.
+ * whose bounds leave that open, or keys are estimates; each document has a
+ * bound of its own. Estimates are not for METRIC_L2 with centroids or several
+ * planes, where norms would take the codes of all documents.
  */
 struct ColumnBoundBlock : DocumentBlock<float> {
     /// documents of a block
@@ -85,7 +93,8 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     /// documents whose keys are open
     struct Candidates {
         std::vector<uint32_t> places; ///< in the block
-        std::vector<uint8_t> codes;
+        std::vector<uint16_t> sums;
+        std::vector<uint8_t> codes; ///< for estimates without the planes
     };
 
     const FlatQueries& queries;
@@ -117,6 +126,7 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     std::vector<uint32_t> found;
     std::vector<const uint8_t*> candidate_codes;
     std::vector<int32_t> dots;
+    std::vector<float> candidate_keys;
 
     void begin_block(size_t n);
     void copy_documents(const idx_t* ids);
@@ -125,6 +135,7 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     size_t get_run(size_t g) const;
     SumBound make_bound(size_t q, float threshold) const;
     void add_candidates(size_t q, const SumBound& bound, size_t g0, size_t n);
+    void set_candidate_keys(size_t q, const Candidates& open);
 };
 
 } // namespace faiss_bebr

@@ -136,7 +136,7 @@ void ColumnCodes::read(size_t first, size_t count, uint8_t* codes) const {
             codes += 8 * code_size;
             i += 8;
         } else {
-            read_strided(bytes, codes);
+            read_from(0, i, codes);
             codes += code_size;
             i++;
         }

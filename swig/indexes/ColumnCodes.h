@@ -48,7 +48,18 @@ struct ColumnCodes {
     void read(size_t first, size_t count, uint8_t* codes) const;
 
     void read(size_t i, uint8_t* code) const {
-        read_strided(get_group(i / kColumn) + i % kColumn, code);
+        read_from(0, i, code);
+    }
+
+    /// the bytes of code i from one on, as those of a whole code
+    void read_from(size_t first_byte, size_t i, uint8_t* code) const {
+        const uint8_t* bytes = get_group(i / kColumn) + i % kColumn;
+        // a copy, as what is written could be any member
+        const size_t nbytes = code_size;
+#pragma GCC unroll 8
+        for (size_t b = first_byte; b < nbytes; b++) {
+            code[b] = bytes[b * kColumn];
+        }
     }
 
     /// code i becomes a copy of code `from`
@@ -63,14 +74,6 @@ struct ColumnCodes {
    private:
     std::vector<TableRow> rows;
 
-    void read_strided(const uint8_t* bytes, uint8_t* code) const {
-        // a copy, as what is written could be any member
-        const size_t nbytes = code_size;
-#pragma GCC unroll 8
-        for (size_t b = 0; b < nbytes; b++) {
-            code[b] = bytes[b * kColumn];
-        }
-    }
     uint8_t* get_byte(size_t i) {
         return rows.data()->bytes + i / kColumn * get_stride() + i % kColumn;
     }

@@ -5,12 +5,12 @@
 #include "indexes/ColumnDistanceComputer.h"
 #include "indexes/flat_search.h"
 #include "indexes/sdc_queries.h"
+#include "indexes/two_pass_search.h"
 
 #include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/IDSelector.h>
 
 #include <algorithm>
-#include <typeinfo>
 #include <utility>
 
 namespace faiss_bebr {
@@ -68,6 +68,8 @@ IndexSDCFastScan::IndexSDCFastScan(
 
 IndexSDCFastScan::IndexSDCFastScan(const IndexSDC& orig)
         : IndexSDCFastScan(copy_without_codes(orig)) {
+    k_factor = orig.k_factor;
+    first_nbits = orig.first_nbits;
     if (orig.ntotal > 0) {
         add_sa_codes(orig.ntotal, orig.codes.data(), nullptr);
     }
@@ -217,38 +219,45 @@ void IndexSDCFastScan::reconstruct_n(idx_t i0, idx_t ni, float* recons) const {
     }
 }
 
-namespace {
-
-const faiss::IDSelector* get_selector(const faiss::SearchParameters* params) {
-    FAISS_THROW_IF_NOT_MSG(
-            !params || typeid(*params) == typeid(faiss::SearchParameters),
-            "IndexSDCFastScan takes a plain SearchParameters: it has no other "
-            "parameter than the selector");
-    return params ? params->sel : nullptr;
-}
-
-} // namespace
-
 void IndexSDCFastScan::search(
         idx_t n,
         const float* x,
         idx_t k,
         float* distances,
         idx_t* labels,
-        const faiss::SearchParameters* params) const {
+        const faiss::SearchParameters* params_in) const {
     FAISS_THROW_IF_NOT_FMT(k > 0, "k must be positive, got %d", int(k));
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const faiss::IDSelector* sel = get_selector(params);
-    search_flat(
+    const SearchParametersSDC params =
+            get_parameters(codec.sdc, k_factor, first_nbits, params_in);
+    const MakeFlatTask make_task = [&](const FlatQueries& queries) {
+        return make_column_task(queries, {&codes, &min_norms}, params.sel);
+    };
+    const TwoPasses passes(codec.sdc, params, k, ntotal);
+    if (passes.ncandidates == 0) {
+        search_flat(codec.sdc, n, x, k, distances, labels, make_task);
+        return;
+    }
+    const FindCodes find_codes = [&](const idx_t* ids,
+                                     size_t count,
+                                     std::vector<uint8_t>& memory,
+                                     const uint8_t** rows) {
+        memory.resize(count * code_size);
+        for (size_t j = 0; j < count; j++) {
+            codes.read_from(0, ids[j], memory.data() + j * code_size);
+            rows[j] = memory.data() + j * code_size;
+        }
+    };
+    search_in_two_passes(
             codec.sdc,
+            passes,
             n,
             x,
             k,
             distances,
             labels,
-            [&](const FlatQueries& queries) {
-                return make_column_task(queries, {&codes, &min_norms}, sel);
-            });
+            make_task,
+            find_codes);
 }
 
 void IndexSDCFastScan::range_search(
@@ -258,7 +267,8 @@ void IndexSDCFastScan::range_search(
         faiss::RangeSearchResult* result,
         const faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const faiss::IDSelector* sel = get_selector(params);
+    const faiss::IDSelector* sel =
+            get_parameters(codec.sdc, k_factor, first_nbits, params).sel;
     range_search_flat(
             codec.sdc, n, x, radius, result, [&](const FlatQueries& queries) {
                 return make_column_task(queries, {&codes, &min_norms}, sel);
@@ -270,7 +280,8 @@ void IndexSDCFastScan::search1(
         faiss::ResultHandler& handler,
         faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const faiss::IDSelector* sel = get_selector(params);
+    const faiss::IDSelector* sel =
+            get_parameters(codec.sdc, k_factor, first_nbits, params).sel;
     ColumnDistanceComputer computer(codec.sdc, codes);
     search1_flat(codec.sdc, codes.n, x, sel, computer, handler);
 }

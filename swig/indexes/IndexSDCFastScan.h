@@ -15,8 +15,7 @@ namespace faiss_bebr {
  * IndexPQFastScan is to IndexPQ.
  *
  * It has the same codes, trained and made in the same way, and finds the same
- * labels and distances, to the last bit. There is no search in two passes, and
- * codes are not mapped from files.
+ * labels and distances, to the last bit. Codes are not mapped from files.
  */
 struct IndexSDCFastScan : faiss::Index {
     /// trains and encodes; it is empty
@@ -24,6 +23,10 @@ struct IndexSDCFastScan : faiss::Index {
 
     size_t code_size; ///< bytes of one code
     ColumnCodes codes;
+
+    /// of a search in two passes, as IndexSDC has them
+    float k_factor = 1;
+    int first_nbits = 1;
 
     /// see IndexSDC
     IndexSDCFastScan(
@@ -84,8 +87,7 @@ struct IndexSDCFastScan : faiss::Index {
 
     void reconstruct_n(idx_t i0, idx_t ni, float* recons) const override;
 
-    /// params may have a selector, and be of no other type than
-    /// faiss::SearchParameters
+    /// params may be SearchParametersSDC, or plain ones with a selector
     void search(
             idx_t n,
             const float* x,

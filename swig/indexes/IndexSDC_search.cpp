@@ -12,44 +12,13 @@
 #include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/IDSelector.h>
 
-#include <cmath>
 #include <memory>
-#include <typeinfo>
 
 namespace faiss_bebr {
 
 namespace {
 
-/// what a search has to do, checked
-SearchParametersSDC get_parameters(
-        const IndexSDC& index,
-        const faiss::SearchParameters* params) {
-    SearchParametersSDC found;
-    found.k_factor = index.k_factor;
-    found.first_nbits = index.first_nbits;
-    if (params) {
-        const auto* own = dynamic_cast<const SearchParametersSDC*>(params);
-        FAISS_THROW_IF_NOT_MSG(
-                own || typeid(*params) == typeid(faiss::SearchParameters),
-                "IndexSDC takes SearchParametersSDC, not those of other types");
-        found.sel = params->sel;
-        found.k_factor = own ? own->k_factor : found.k_factor;
-        found.first_nbits = own ? own->first_nbits : found.first_nbits;
-    }
-    FAISS_THROW_IF_NOT_FMT(
-            found.k_factor >= 1 && std::isfinite(found.k_factor),
-            "k_factor must be at least 1 and finite, got %g",
-            found.k_factor);
-    const int nplanes = index.sdc.layout.nplanes();
-    FAISS_THROW_IF_NOT_FMT(
-            found.first_nbits >= 1 && found.first_nbits <= nplanes,
-            "first_nbits must be in 1..%d, got %d",
-            nplanes,
-            found.first_nbits);
-    return found;
-}
-
-/// how its codes are compared with queries, without the first pass
+/// how its codes are compared with queries
 ScanTask<float> make_task(
         const IndexSDC& index,
         const FlatQueries& queries,
@@ -78,6 +47,10 @@ ScanTask<float> make_task(
             return make_bound_block(bounds);
         };
     }
+    if (queries.has_estimates()) {
+        task.seen_before_sparse = 0; // all documents have estimates
+        task.block_size = kFirstEstimates;
+    }
     return task;
 }
 
@@ -92,28 +65,27 @@ void IndexSDC::search(
         const faiss::SearchParameters* params_in) const {
     FAISS_THROW_IF_NOT_FMT(k > 0, "k must be positive, got %d", int(k));
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const SearchParametersSDC params = get_parameters(*this, params_in);
-    const double ncandidates = double(k) * params.k_factor;
-    if (params.k_factor > 1 && ncandidates < double(ntotal)) {
-        search_in_two_passes(
-                *this,
-                n,
-                x,
-                params.first_nbits,
-                idx_t(ncandidates),
-                params.sel,
-                k,
-                distances,
-                labels);
-        for (idx_t i = 0; i < n * k; i++) {
-            distances[i] = key_to_distance(metric_type, distances[i]);
-        }
+    const SearchParametersSDC params =
+            get_parameters(sdc, k_factor, first_nbits, params_in);
+    const MakeFlatTask make_own_task = [&](const FlatQueries& queries) {
+        return make_task(*this, queries, params.sel);
+    };
+    const TwoPasses passes(sdc, params, k, ntotal);
+    if (passes.ncandidates == 0) {
+        search_flat(sdc, n, x, k, distances, labels, make_own_task);
         return;
     }
-    search_flat(
-            sdc, n, x, k, distances, labels, [&](const FlatQueries& queries) {
-                return make_task(*this, queries, params.sel);
-            });
+    const uint8_t* all_codes = codes.data();
+    const FindCodes find_codes = [&](const idx_t* ids,
+                                     size_t count,
+                                     std::vector<uint8_t>& /* memory */,
+                                     const uint8_t** rows) {
+        for (size_t j = 0; j < count; j++) {
+            rows[j] = all_codes + ids[j] * code_size;
+        }
+    };
+    search_in_two_passes(
+            sdc, passes, n, x, k, distances, labels, make_own_task, find_codes);
 }
 
 void IndexSDC::range_search(
@@ -123,7 +95,8 @@ void IndexSDC::range_search(
         faiss::RangeSearchResult* result,
         const faiss::SearchParameters* params_in) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const SearchParametersSDC params = get_parameters(*this, params_in);
+    const SearchParametersSDC params =
+            get_parameters(sdc, k_factor, first_nbits, params_in);
     range_search_flat(
             sdc, n, x, radius, result, [&](const FlatQueries& queries) {
                 return make_task(*this, queries, params.sel);
@@ -140,7 +113,7 @@ void IndexSDC::search1(
         faiss::ResultHandler& handler,
         faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const faiss::IDSelector* sel = get_parameters(*this, params).sel;
+    const faiss::IDSelector* sel = get_parameters(sdc, k_factor, first_nbits, params).sel;
     SDCDistanceComputer computer(sdc, codes.data());
     search1_flat(sdc, ntotal, x, sel, computer, handler);
 }

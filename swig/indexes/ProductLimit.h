@@ -20,27 +20,26 @@ namespace faiss_bebr {
  * is of the order of 1e-7 of its terms.
  */
 struct ProductLimit {
-    float bias, threshold, max_product, inverse_step;
+    float bias, threshold, max_product, step, inverse_step, factor;
     float inverse_factor; ///< NaN: too large, there is no limit
 
     /// above all sums
     static constexpr float no_limit = 65536;
 
     ProductLimit(
-            const SDCQuantizer& sdc,
             const LevelQueries& queries,
             const TableQueries& tables,
             size_t q,
             float threshold_in)
-            : threshold(threshold_in) {
-        const FloatKey key = queries.key(sdc, q, nullptr, nullptr);
-        bias = key.bias;
-        inverse_factor = -1 / key.scale;
+            : bias(queries.bias[q]), threshold(threshold_in) {
+        factor = -tables.key_scale[q];
+        inverse_factor = 1 / factor;
         if (!std::isfinite(inverse_factor)) {
             inverse_factor = std::numeric_limits<float>::quiet_NaN();
         }
         max_product = tables.max_product[q];
-        inverse_step = 1 / tables.step[q];
+        step = tables.step[q];
+        inverse_step = 1 / step;
     }
 
     /// @param doc_bias       at most those of the documents
@@ -59,8 +58,8 @@ struct ProductLimit {
 
     /// whether a document may have a key below the threshold
     bool allows(float doc_bias, float scale, uint16_t sum) const {
-        const float product = max_product - sum / inverse_step;
-        const float term = scale * (product / inverse_factor);
+        const float product = max_product - step * static_cast<float>(sum);
+        const float term = scale * (factor * product);
         // NaN is allowed
         return !(
                 bias + doc_bias - term - get_rounding(doc_bias, term) >=

@@ -152,8 +152,7 @@ void SortedBoundBlock::compute_tile(
     const size_t ngroups = get_num_groups();
     std::vector<ProductLimit> tile;
     for (size_t i = 0; i < nq; i++) {
-        tile.emplace_back(
-                scan.sdc, scan.queries, scan.tables, q0 + i, thresholds[i]);
+        tile.emplace_back(scan.queries, scan.tables, q0 + i, thresholds[i]);
         set_limits(q0 + i, tile[i], limits[i]);
     }
     for (size_t g0 = 0; g0 < ngroups; g0 += groups_at_once) {
@@ -183,8 +182,7 @@ void SortedBoundBlock::add_candidates(
         const uint16_t* query_sums) {
     const size_t nc = scan.sdc.ncentroids;
     for (size_t h = 0; h < nfound; h++) {
-        const size_t k = found[h] % kColumn;
-        const uint16_t sum = query_sums[found[h] - k + get_place_of_sum(k)];
+        const uint16_t sum = query_sums[get_place_of_hit(found[h])];
         const size_t j = g0 * kColumn + found[h];
         if (j >= rows.size()) {
             break; // the last group is padded
@@ -196,7 +194,7 @@ void SortedBoundBlock::add_candidates(
         }
         if (limit.allows(bias, scales[j], sum)) {
             prefetch_code(rows[j], scan.sdc.code_size());
-            get_candidates(q).push_back(static_cast<uint32_t>(j));
+            get_candidates(q).add(j, sum);
         }
     }
 }

@@ -24,8 +24,7 @@ void StreamedBoundBlock::compute(
     clear_candidates(q0, nq);
     std::vector<ProductLimit> tile;
     for (size_t i = 0; i < nq; i++) {
-        tile.emplace_back(
-                scan.sdc, scan.queries, scan.tables, q0 + i, thresholds[i]);
+        tile.emplace_back(scan.queries, scan.tables, q0 + i, thresholds[i]);
     }
     const size_t ngroups = get_num_groups();
     for (size_t g0 = 0; g0 < ngroups; g0 += groups_at_once) {
@@ -64,7 +63,8 @@ void StreamedBoundBlock::compute(
             for (size_t h = 0; h < nfound; h++) {
                 const size_t j = g0 * kColumn + found[h];
                 if (j < rows.size()) {
-                    get_candidates(q0 + q).push_back(static_cast<uint32_t>(j));
+                    get_candidates(q0 + q).add(
+                            j, sums[get_place_of_hit(found[h])]);
                 }
             }
         }

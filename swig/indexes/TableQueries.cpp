@@ -3,73 +3,111 @@
 #include "kernels/SDCKernels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 namespace faiss_bebr {
 
 namespace {
 
-/** What the w of a triple of make_tables() may sum up to. Sums count for 65535
- * at most: documents lose about half of all, good ones less, so few lose what
- * does not count, and steps are finer. Measured with tables of six bits, the
- * best is 90000 to 110000.
+/** What the weights of a triple may sum up to, in steps. Of what is lost 255
+ * count at most: documents lose about half of all, good ones less, so few lose
+ * what does not count, and steps are finer. Measured with tables of six bits,
+ * the best is 350 to 430.
  */
-constexpr float kMaxSum = 100000.0f;
+constexpr float kMaxSteps = 390.625f;
+
+int get_largest_sum(const std::vector<int16_t>& weights) {
+    int largest = 1; // of a triple
+    for (size_t i = 0; i < weights.size(); i += kTripleWeights) {
+        int sum = 0;
+        for (size_t j = i; j < i + kTripleWeights; j++) {
+            sum += std::abs(weights[j]);
+        }
+        largest = std::max(largest, sum);
+    }
+    return largest;
+}
 
 } // namespace
 
 TableQueries::TableQueries(
+        Kind kind_in,
         const TableKernels& kernels,
         const SDCQuantizer& sdc,
+        const PlaneLayout& layout_in,
         const LevelQueries& queries)
-        : nbytes(sdc.layout.code_size()),
+        : kind(kind_in),
+          layout(layout_in),
+          nbytes(layout.code_size()),
           ncode_rows(get_num_code_rows(kernels.index_bits, nbytes)),
           ntable_rows(get_table_size(kernels.index_bits, nbytes) / kColumn),
           tables(queries.step.size() * ntable_rows),
           max_product(queries.step.size()),
-          step(queries.step.size()) {
+          step(queries.step.size()),
+          key_scale(queries.step.size()) {
     const int64_t n = static_cast<int64_t>(queries.step.size());
+    const int m = sdc.layout.coded_dim();
 #pragma omp parallel if (n > 100)
     {
         std::vector<int16_t> weights(get_num_table_weights(nbytes));
 #pragma omp for
         for (int64_t q = 0; q < n; q++) {
-            set(kernels, sdc.layout, queries, q, weights);
+            key_scale[q] = queries.get_key_scale(sdc, layout, q);
+            set(kernels, queries.levels.data() + q * m, q, weights);
         }
     }
 }
 
 void TableQueries::set(
         const TableKernels& kernels,
-        const PlaneLayout& layout,
-        const LevelQueries& queries,
+        const int8_t* levels,
         size_t q,
         std::vector<int16_t>& weights) {
-    const int8_t* levels = queries.levels.data() + q * layout.coded_dim();
-    int64_t max_dot = 0;
+    int64_t sum_of_magnitudes = 0;
     for (int t = 0; t < layout.nplanes(); t++) {
         const int up = 1 << (layout.nplanes() - 1 - t);
         for (int i = 0; i < layout.plane_widths[t]; i++) {
-            max_dot += std::max(up * levels[i], 0);
+            sum_of_magnitudes += std::abs(up * levels[i]);
             const size_t byte = layout.plane_offsets[t] + i / 8;
             weights[get_table_bit(kernels.index_bits, byte, i % 8)] =
                     static_cast<int16_t>(up * levels[i]);
         }
     }
-    int max_sum = 1; // of a triple
-    for (size_t i = 0; i < weights.size(); i += kTripleWeights) {
-        int sum = 0;
-        for (size_t j = i; j < i + kTripleWeights; j++) {
-            sum += std::abs(weights[j]);
+    const float steps_per_weight =
+            kMaxSteps / static_cast<float>(get_largest_sum(weights));
+    // of make_tables(), whose steps are of 256
+    float factor = 256 * steps_per_weight;
+    // a wrong bit is off by twice its weight
+    step[q] = 2 / steps_per_weight;
+    if (kind == Kind::bounds) {
+        // a little less, as floats are rounded
+        step[q] *= 0.99999f;
+    } else {
+        for (int16_t& weight : weights) {
+            weight = static_cast<int16_t>(std::lround(
+                    static_cast<float>(weight) * steps_per_weight));
         }
-        max_sum = std::max(max_sum, sum);
+        factor = 256;
     }
-    const float factor = kMaxSum / static_cast<float>(max_sum);
+    max_product[q] = static_cast<float>(sum_of_magnitudes);
     kernels.make_tables(
             nbytes, weights.data(), factor, tables[q * ntable_rows].bytes);
-    max_product[q] = static_cast<float>(2 * max_dot - queries.shift[q]);
-    // products are of 2 * level; a little less, as floats are rounded
-    step[q] = 2 * 256 / factor * 0.99999f;
+}
+
+void TableQueries::estimate_keys(
+        const SDCQuantizer& sdc,
+        const LevelQueries& queries,
+        DocumentNorms& norms,
+        size_t q,
+        const uint16_t* sums,
+        const uint8_t* const* codes,
+        size_t n,
+        float* keys) const {
+    for (size_t j = 0; j < n; j++) {
+        keys[j] = max_product[q] - step[q] * static_cast<float>(sums[j]);
+    }
+    queries.get_keys(sdc, norms, q, key_scale[q], keys, codes, n, keys);
 }
 
 const TableKernels* find_table_kernels(const PlaneLayout& layout, size_t n) {

@@ -14,40 +14,66 @@ struct alignas(64) TableRow {
     uint8_t bytes[kColumn];
 };
 
-/** Tables of level-quantized queries, see TableKernels, for all planes of
- * the codes.
+/** Tables of level-quantized queries, see TableKernels, for the planes of a
+ * layout. The product <levels, V> of a query and a code is
+ *
+ *     max_product - step * sum
+ *
+ * at most; or, as an estimate, it counts as that.
  */
 struct TableQueries {
+    /// of estimates the steps do not depend on how many bits are looked up at a
+    /// time: levels are rounded one by one
+    enum class Kind { bounds, estimates };
+
+    const Kind kind;
+    const PlaneLayout layout;     ///< the first planes of the codes, or all
     size_t nbytes = 0;            ///< of a code that have tables
     size_t ncode_rows = 0;        ///< of 64 codes
     size_t ntable_rows = 0;       ///< of a query
     std::vector<TableRow> tables; ///< n * ntable_rows
 
-    /// the largest <levels, V> that a code could have; size n
-    std::vector<float> max_product;
-    /// what a product loses with each step of a sum, at least; size n
-    std::vector<float> step;
+    std::vector<float> max_product; ///< n
+    std::vector<float> step;        ///< n
+
+    /// what turns products into what they are of keys, see FloatKey; size n
+    std::vector<float> key_scale;
 
     TableQueries(
+            Kind kind,
             const TableKernels& kernels,
             const SDCQuantizer& sdc,
+            const PlaneLayout& layout,
             const LevelQueries& queries);
 
     const uint8_t* get(size_t q) const {
         return tables[q * ntable_rows].bytes;
     }
 
+    /** The keys of n documents for query q by their estimates, as
+     * LevelQueries::get_keys() makes them of products.
+     * @param sums  of tables
+     */
+    void estimate_keys(
+            const SDCQuantizer& sdc,
+            const LevelQueries& queries,
+            DocumentNorms& norms,
+            size_t q,
+            const uint16_t* sums,
+            const uint8_t* const* codes,
+            size_t n,
+            float* keys) const;
+
    private:
     /// of query q; @param weights  those of make_tables(), working memory
     void set(
             const TableKernels& kernels,
-            const PlaneLayout& layout,
-            const LevelQueries& queries,
+            const int8_t* levels,
             size_t q,
             std::vector<int16_t>& weights);
 };
 
-/** get_table_kernels() where tables pay, else nullptr.
+/** get_table_kernels() where bounds pay, else nullptr.
  * @param n  queries
  */
 const TableKernels* find_table_kernels(const PlaneLayout& layout, size_t n);

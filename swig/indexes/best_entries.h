@@ -2,16 +2,56 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace faiss_bebr {
 
-/** The k best of the entries seen, k > 0. Entries are compared by <, the
- * better one is less, so with a total order the result does not depend on the
- * order in which they come.
+/// integers in the order of keys
+inline int32_t get_rank_of_key(int32_t key) {
+    return key;
+}
+
+inline int32_t get_rank_of_key(float key) {
+    const float without_sign_of_zero = key + 0.0f;
+    int32_t bits;
+    std::memcpy(&bits, &without_sign_of_zero, sizeof(bits));
+    return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+/** A number that k of the values do not exceed, or more where some are equal.
+ * Counting takes less time than std::nth_element(), whose branches a processor
+ * does not foresee.
+ */
+inline int32_t find_cut(const std::vector<int32_t>& values, size_t k) {
+    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    int64_t low = *least, high = *most;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        const auto cut = static_cast<int32_t>(middle);
+        int32_t count = 0;
+        for (int32_t value : values) {
+            count += value <= cut;
+        }
+        if (size_t(count) == k) {
+            return cut;
+        }
+        if (size_t(count) > k) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return static_cast<int32_t>(high);
+}
+
+/** The k best of the entries seen, k > 0. Entries have a key, and are compared
+ * by <, by their keys first; the better one is less, so with a total order the
+ * result does not depend on the order in which they come.
  *
- * A few are kept in a heap; of many, twice k are gathered before the worse half
- * is dropped, which takes less time for each of them.
+ * A few are kept in a heap; of many, up to twice k are gathered before the worse
+ * ones are dropped, which takes less time for each of them.
  */
 template <class Entry>
 struct BestEntries {
@@ -24,13 +64,19 @@ struct BestEntries {
     const Entry& worst() const {
         return entries[uses_heap() ? 0 : k - 1];
     }
+    /// worst() becomes that of the k best so far
+    void tighten() {
+        if (entries.size() > k) {
+            drop_worse();
+        }
+    }
     /// whether the entry may be among the best now
     bool add(const Entry& entry) {
         if (!is_full()) {
             entries.push_back(entry);
             if (is_full()) {
                 uses_heap() ? std::make_heap(entries.begin(), entries.end())
-                            : drop_worse();
+                            : move_worst();
             }
             return true;
         }
@@ -54,9 +100,7 @@ struct BestEntries {
     }
     /// the entries, at most k, the best first; nothing can be added any more
     const std::vector<Entry>& sort() {
-        if (entries.size() > k) {
-            drop_worse();
-        }
+        tighten();
         std::sort(entries.begin(), entries.end());
         return entries;
     }
@@ -64,14 +108,36 @@ struct BestEntries {
    private:
     /// a heap with the worst first, or the k-th best in its place
     std::vector<Entry> entries;
+    std::vector<int32_t> ranks; ///< working memory
 
     bool uses_heap() const {
-        return k < 100;
+        return k < 20;
+    }
+    /// of k entries
+    void move_worst() {
+        std::iter_swap(
+                std::max_element(entries.begin(), entries.end()),
+                entries.end() - 1);
     }
     void drop_worse() {
-        std::nth_element(
-                entries.begin(), entries.begin() + (k - 1), entries.end());
-        entries.resize(k);
+        ranks.resize(entries.size());
+        for (size_t i = 0; i < ranks.size(); i++) {
+            ranks[i] = get_rank_of_key(entries[i].key);
+        }
+        const int32_t cut = find_cut(ranks, k);
+        size_t kept = 0;
+        for (size_t i = 0; i < ranks.size(); i++) {
+            entries[kept] = entries[i];
+            kept += ranks[i] <= cut;
+        }
+        entries.resize(kept);
+        if (kept > k) { // some have equal keys
+            std::nth_element(
+                    entries.begin(), entries.begin() + (k - 1), entries.end());
+            entries.resize(k);
+        } else {
+            move_worst();
+        }
     }
     void replace_worst(const Entry& entry) {
         size_t i = 0;

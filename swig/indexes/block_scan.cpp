@@ -17,16 +17,28 @@ namespace faiss_bebr {
 
 namespace {
 
-/// the k best of the documents seen, by (key, id)
 template <class Key>
-struct TopK : BestEntries<std::pair<Key, idx_t>> {
-    // ids come in ascending order, so later ones of the same key are no better
-    Key threshold() const {
-        return this->is_full() ? this->worst().first
+struct Entry {
+    Key key;
+    idx_t id;
+
+    bool operator<(const Entry& other) const {
+        return key < other.key || (key == other.key && id < other.id);
+    }
+};
+
+/// the k best of the documents seen
+template <class Key>
+struct TopK : BestEntries<Entry<Key>> {
+    // blocks come in ascending order of their ids, so later ones of the same key
+    // are no better
+    Key threshold() {
+        this->tighten();
+        return this->is_full() ? this->worst().key
                                : std::numeric_limits<Key>::max();
     }
     void add(Key key, idx_t id) {
-        BestEntries<std::pair<Key, idx_t>>::add({key, id});
+        BestEntries<Entry<Key>>::add({key, id});
     }
     size_t get_num_results() const {
         return this->k;
@@ -37,13 +49,13 @@ struct TopK : BestEntries<std::pair<Key, idx_t>> {
 template <class Key>
 struct InRange {
     Key radius;
-    std::vector<std::pair<Key, idx_t>> found;
+    std::vector<std::pair<idx_t, Key>> found;
 
     Key threshold() const {
         return radius;
     }
     void add(Key key, idx_t id) {
-        found.emplace_back(key, id);
+        found.emplace_back(id, key);
     }
     size_t get_num_results() const {
         return 0; // the threshold is there from the beginning
@@ -102,7 +114,6 @@ struct SliceScan {
               slice(slice_in),
               interrupt(interrupt_in),
               sinks(sinks_in),
-              block(task.make_block()),
               hits(new uint32_t[get_room()]),
               keys(new Key[get_room()]),
               sparse_from(task.seen_before_sparse * sinks->get_num_results()) {}
@@ -112,9 +123,6 @@ struct SliceScan {
         for (idx_t i = slice.i0; i < slice.i1 && !interrupt.happened;) {
             const bool is_sparse =
                     task.make_sparse_block && nseen >= sparse_from;
-            if (is_sparse && !sparse_block) {
-                sparse_block = task.make_sparse_block();
-            }
             // thresholds fall fast at first
             const size_t size = is_sparse
                     ? std::min(
@@ -126,7 +134,7 @@ struct SliceScan {
                 continue; // the selector has no more
             }
             nseen += ndocuments;
-            scan_block(is_sparse ? *sparse_block : *block);
+            scan_block(get_block(is_sparse));
             if (is_sparse && !sparse_block->is_worth_it()) {
                 sparse_from = 2 * nseen;
             }
@@ -134,8 +142,9 @@ struct SliceScan {
     }
 
    private:
+    // made when they are used
     std::unique_ptr<DocumentBlock<Key>> block;
-    std::unique_ptr<DocumentBlock<Key>> sparse_block; ///< from when it is used
+    std::unique_ptr<DocumentBlock<Key>> sparse_block;
     size_t ndocuments = 0;                            ///< of the block
     idx_t first = 0;        ///< of them, without a selector
     std::vector<idx_t> ids; ///< of them, with one
@@ -144,6 +153,15 @@ struct SliceScan {
     std::unique_ptr<Key[]> keys;
     size_t ntiles = 0;
     size_t sparse_from; ///< how many documents are seen before sparse blocks
+
+    DocumentBlock<Key>& get_block(bool is_sparse) {
+        std::unique_ptr<DocumentBlock<Key>>& own =
+                is_sparse ? sparse_block : block;
+        if (!own) {
+            own = is_sparse ? task.make_sparse_block() : task.make_block();
+        }
+        return *own;
+    }
 
     /// documents of a block, at most
     size_t get_room() const {
@@ -195,8 +213,10 @@ struct SliceScan {
         Sink& sink = sinks[q - slice.q0];
         const size_t nhits =
                 loaded.collect(q, threshold, hits.get(), keys.get());
-        for (size_t h = 0; h < nhits && hits[h] < ndocuments; h++) {
-            sink.add(keys[h], task.sel ? ids[hits[h]] : first + hits[h]);
+        for (size_t h = 0; h < nhits; h++) {
+            if (hits[h] < ndocuments) {
+                sink.add(keys[h], task.sel ? ids[hits[h]] : first + hits[h]);
+            }
         }
     }
 };
@@ -249,8 +269,8 @@ void scan_knn(const ScanTask<Key>& task, idx_t k, Key* keys, idx_t* ids) {
         for (idx_t rank = 0; rank < k; rank++) {
             const bool any = rank < idx_t(best.size());
             keys[q * k + rank] =
-                    any ? best[rank].first : std::numeric_limits<Key>::max();
-            ids[q * k + rank] = any ? best[rank].second : -1;
+                    any ? best[rank].key : std::numeric_limits<Key>::max();
+            ids[q * k + rank] = any ? best[rank].id : -1;
         }
     }
 }
@@ -261,17 +281,17 @@ void scan_range(
         Key radius,
         const std::function<float(Key)>& output,
         faiss::RangeSearchResult* result) {
-    const std::vector<InRange<Key>> found =
-            scan(task, InRange<Key>{radius, {}});
+    std::vector<InRange<Key>> found = scan(task, InRange<Key>{radius, {}});
     for (size_t q = 0; q < task.nq; q++) {
+        std::sort(found[q].found.begin(), found[q].found.end());
         result->lims[q] = found[q].found.size();
     }
     result->do_allocation();
     for (size_t q = 0; q < task.nq; q++) {
         size_t offset = result->lims[q];
-        for (const auto& entry : found[q].found) {
-            result->distances[offset] = output(entry.first);
-            result->labels[offset++] = entry.second;
+        for (const auto& [id, key] : found[q].found) {
+            result->distances[offset] = output(key);
+            result->labels[offset++] = id;
         }
     }
 }

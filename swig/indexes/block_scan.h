@@ -46,7 +46,7 @@ struct DocumentBlock {
 
     /** Documents of the block whose key for query q is below the threshold.
      * @param q     one of those of the last compute()
-     * @param hits  output, places in the block, ascending
+     * @param hits  output, places in the block, in any order
      * @param keys  output
      * @return      how many; places past n may be among them
      */
@@ -83,6 +83,10 @@ struct ScanTask {
     /// how many documents are seen for each of k results before sparse blocks
     size_t seen_before_sparse = 16;
 };
+
+/// documents of the first block where all have estimates, see TableQueries, and
+/// there are no thresholds yet
+constexpr size_t kFirstEstimates = 64;
 
 /// documents whose unpacked form fills a part of the second-level cache
 size_t get_block_size(size_t bytes_per_document);

@@ -17,14 +17,30 @@ FlatQueries::FlatQueries(const SDCQuantizer& sdc_in, size_t n, const float* x)
           levels(sdc, n, x),
           table_kernels(find_table_kernels(sdc.layout, n)) {
     if (table_kernels) {
-        tables = std::make_unique<TableQueries>(*table_kernels, sdc, levels);
+        tables = std::make_unique<TableQueries>(
+                TableQueries::Kind::bounds,
+                *table_kernels,
+                sdc,
+                sdc.layout,
+                levels);
     }
 }
 
-namespace {
+FlatQueries::FlatQueries(
+        const SDCQuantizer& sdc_in,
+        size_t n,
+        const float* x,
+        const PlaneLayout& first_planes)
+        : sdc(sdc_in),
+          levels(sdc, n, x),
+          table_kernels(&get_any_table_kernels()),
+          tables(std::make_unique<TableQueries>(
+                  TableQueries::Kind::estimates,
+                  *table_kernels,
+                  sdc,
+                  first_planes,
+                  levels)) {}
 
-/// how many queries are searched at once: more would fill the memory with
-/// tables and results
 idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
     constexpr size_t max_batch = 4096;
     constexpr size_t max_results = 1 << 20;
@@ -38,8 +54,6 @@ idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
              std::max<size_t>(max_bytes / nbytes, 256),
              get_query_batch(sdc)});
 }
-
-} // namespace
 
 void search_flat(
         const SDCQuantizer& sdc,

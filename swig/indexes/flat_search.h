@@ -12,7 +12,8 @@
 
 namespace faiss_bebr {
 
-/// Queries of a flat index, with tables where these pay.
+/// Queries of a flat index, with tables: of bounds where these pay, or of
+/// estimates.
 struct FlatQueries {
     const SDCQuantizer& sdc;
     const LevelQueries levels;
@@ -21,10 +22,24 @@ struct FlatQueries {
 
     FlatQueries(const SDCQuantizer& sdc, size_t n, const float* x);
 
+    /// with estimates of products with the first planes
+    FlatQueries(
+            const SDCQuantizer& sdc,
+            size_t n,
+            const float* x,
+            const PlaneLayout& first_planes);
+
     size_t size() const {
         return levels.step.size();
     }
+    bool has_estimates() const {
+        return tables && tables->kind == TableQueries::Kind::estimates;
+    }
 };
+
+/// how many queries with k results each are searched at once: more would fill
+/// the memory with tables and results
+idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k);
 
 /// how a flat index compares queries with its codes
 using MakeFlatTask = std::function<ScanTask<float>(const FlatQueries&)>;

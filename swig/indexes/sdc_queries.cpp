@@ -217,15 +217,22 @@ void LevelQueries::fill_centroid_keys(const SDCQuantizer& sdc) {
     });
 }
 
+float LevelQueries::get_key_scale(
+        const SDCQuantizer& sdc,
+        const PlaneLayout& layout,
+        size_t i) const {
+    const float sign = sdc.metric_type == METRIC_L2 ? -2.0f : -1.0f;
+    return sign * layout.unit() * step[i];
+}
+
 FloatKey LevelQueries::key(
         const SDCQuantizer& sdc,
         size_t i,
         const float* doc_scale,
         const float* doc_bias) const {
-    const float sign = sdc.metric_type == METRIC_L2 ? -2.0f : -1.0f;
     return {doc_scale,
             doc_bias,
-            sign * sdc.layout.unit() * step[i],
+            get_key_scale(sdc, sdc.layout, i),
             bias[i],
             shift[i]};
 }
@@ -238,7 +245,29 @@ void LevelQueries::get_keys(
         const uint8_t* const* codes,
         size_t n,
         float* keys) const {
-    const FloatKey k = key(sdc, i, nullptr, nullptr);
+    for (size_t j = 0; j < n; j++) {
+        keys[j] = static_cast<float>(2 * dots[j] - shift[i]);
+    }
+    get_keys(
+            sdc,
+            norms,
+            i,
+            get_key_scale(sdc, sdc.layout, i),
+            keys,
+            codes,
+            n,
+            keys);
+}
+
+void LevelQueries::get_keys(
+        const SDCQuantizer& sdc,
+        DocumentNorms& norms,
+        size_t i,
+        float key_scale,
+        const float* products,
+        const uint8_t* const* codes,
+        size_t n,
+        float* keys) const {
     for (size_t j = 0; j < n; j++) {
         const uint8_t* code = codes[j];
         float doc_bias = sdc.metric_type == METRIC_L2 ? norms(code) : 0.0f;
@@ -247,9 +276,8 @@ void LevelQueries::get_keys(
             doc_bias += sdc.get_centroid_scale(code) *
                     centroid_keys[i * sdc.ncentroids + number];
         }
-        keys[j] = k.bias + doc_bias +
-                sdc.get_scale(code) *
-                        (k.scale * static_cast<float>(2 * dots[j] - k.shift));
+        keys[j] = bias[i] + doc_bias +
+                sdc.get_scale(code) * (key_scale * products[j]);
     }
 }
 
@@ -264,6 +292,12 @@ float LevelQueries::get_key(
     return key;
 }
 
+float get_norm_of_signs(const SDCQuantizer& sdc, const PlaneLayout& layout) {
+    const std::vector<uint8_t> any_code(layout.code_size());
+    return get_kernels().code_norm(
+            layout.view(), sdc.coded_weight.data(), any_code.data());
+}
+
 DocumentNorms::DocumentNorms(
         const SDCQuantizer& sdc_in,
         const PlaneLayout& layout_in)
@@ -275,9 +309,7 @@ DocumentNorms::DocumentNorms(
             centroid_weight[i] = 2 * sdc.query_weight[i] * sdc.range[i];
         }
     } else if (layout.nplanes() == 1) {
-        const std::vector<uint8_t> any_code(layout.code_size());
-        norm_of_signs = kernels.code_norm(
-                layout.view(), sdc.coded_weight.data(), any_code.data());
+        norm_of_signs = get_norm_of_signs(sdc, layout);
     }
 }
 

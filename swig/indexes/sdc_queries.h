@@ -23,7 +23,6 @@ struct DocumentNorms {
     float operator()(const uint8_t* code);
 
    private:
-    /// of all codes of a single plane, before their scales
     float norm_of_signs = 0;
     std::vector<float> centroid_weight; ///< 2 * query_weight * range
     /// what code_product() takes for the centroid `last`
@@ -35,6 +34,9 @@ struct DocumentNorms {
 inline float get_least_norm(float a, float b) {
     return a < b || std::isnan(a) ? a : b;
 }
+
+/// of all codes of a single plane, before their scales
+float get_norm_of_signs(const SDCQuantizer& sdc, const PlaneLayout& layout);
 
 /** Level-quantized queries of an SDCQuantizer. A query q times the range of the
  * documents is about step * levels in the dimensions that have bits, levels
@@ -79,6 +81,15 @@ struct LevelQueries {
             size_t i,
             const uint8_t* code);
 
+    /** What turns products of query i with codes into what they are of keys,
+     * see FloatKey, before the scales of documents.
+     * @param layout  of the planes that the products are of
+     */
+    float get_key_scale(
+            const SDCQuantizer& sdc,
+            const PlaneLayout& layout,
+            size_t i) const;
+
     /// how the kernels make a distance key of the dots of query i
     FloatKey key(
             const SDCQuantizer& sdc,
@@ -97,6 +108,20 @@ struct LevelQueries {
             DocumentNorms& norms,
             size_t i,
             const int32_t* dots,
+            const uint8_t* const* codes,
+            size_t n,
+            float* keys) const;
+
+    /** The same of products, 2 * dot - shift.
+     * @param key_scale  see get_key_scale()
+     * @param products   may be the same memory as keys
+     */
+    void get_keys(
+            const SDCQuantizer& sdc,
+            DocumentNorms& norms,
+            size_t i,
+            float key_scale,
+            const float* products,
             const uint8_t* const* codes,
             size_t n,
             float* keys) const;

@@ -1,13 +1,13 @@
 #include "indexes/two_pass_search.h"
 
-#include "indexes/FirstPassBlock.h"
-#include "indexes/IndexSDC.h"
-#include "indexes/block_scan.h"
 #include "indexes/parallel_for.h"
-#include "indexes/sdc_queries.h"
+
+#include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -19,35 +19,36 @@ namespace {
  * @param candidates  ids, the first n
  */
 void rescore(
-        const IndexSDC& index,
-        const LevelQueries& queries,
+        const FlatQueries& queries,
+        const FindCodes& find_codes,
         size_t q,
         const idx_t* candidates,
         size_t n,
         idx_t k,
         float* keys,
         idx_t* ids) {
-    const SDCQuantizer& sdc = index.sdc;
-    const SDCKernels& kernels = get_kernels();
+    const SDCQuantizer& sdc = queries.sdc;
+    std::vector<uint8_t> memory;
     std::vector<const uint8_t*> rows(n);
-    for (size_t j = 0; j < n; j++) {
-        rows[j] = index.codes.data() + candidates[j] * index.code_size;
-    }
+    find_codes(candidates, n, memory, rows.data());
     std::vector<int32_t> dots(n);
-    kernels.code_dots(
+    get_kernels().code_dots(
             sdc.layout.view(),
-            queries.levels.data() + q * sdc.layout.coded_dim(),
+            queries.levels.levels.data() + q * sdc.layout.coded_dim(),
             rows.data(),
             n,
             dots.data());
+    std::vector<float> candidate_keys(n);
+    DocumentNorms norms(sdc, sdc.layout);
+    queries.levels.get_keys(
+            sdc, norms, q, dots.data(), rows.data(), n, candidate_keys.data());
     constexpr float worst = std::numeric_limits<float>::max();
     std::vector<std::pair<float, idx_t>> entries;
     entries.reserve(n);
-    DocumentNorms norms(sdc, sdc.layout);
     for (size_t j = 0; j < n; j++) {
-        const float key = queries.get_key(sdc, norms, q, dots[j], rows[j]);
-        if (key < worst) { // as a scan finds them: not infinite, not NaN
-            entries.emplace_back(key, candidates[j]);
+        if (candidate_keys[j] < worst) {
+            // as a scan finds them: not infinite, not NaN
+            entries.emplace_back(candidate_keys[j], candidates[j]);
         }
     }
     const size_t nbest = std::min<size_t>(k, entries.size());
@@ -60,71 +61,89 @@ void rescore(
     }
 }
 
-/// the search for a few queries, see search_in_two_passes()
-void search_batch(
-        const IndexSDC& index,
-        const PlaneLayout& shallow,
-        const LevelQueries& queries,
-        idx_t ncandidates,
-        const faiss::IDSelector* sel,
-        idx_t k,
-        float* keys,
-        idx_t* ids) {
-    const idx_t nq = queries.step.size();
-    const PlaneQueries planes(shallow, queries);
-    const size_t block_size = get_block_size(index.d);
-    const ScanTask<float> task = {
-            size_t(nq), index.ntotal, sel, block_size, size_t(index.d), [&]() {
-                return std::make_unique<FirstPassBlock>(
-                        index.sdc,
-                        shallow,
-                        queries,
-                        planes,
-                        index.codes.data(),
-                        block_size);
-            }};
-    std::vector<float> first_keys(nq * ncandidates);
-    std::vector<idx_t> candidates(nq * ncandidates);
-    scan_knn(task, ncandidates, first_keys.data(), candidates.data());
-    parallel_for(nq, 2, [&](idx_t q) {
-        const idx_t* begin = candidates.data() + q * ncandidates;
-        const idx_t* end = std::find(begin, begin + ncandidates, idx_t(-1));
-        const size_t n = end - begin;
-        rescore(index, queries, q, begin, n, k, keys + q * k, ids + q * k);
-    });
-}
-
 } // namespace
 
+SearchParametersSDC get_parameters(
+        const SDCQuantizer& sdc,
+        float k_factor,
+        int first_nbits,
+        const faiss::SearchParameters* params) {
+    SearchParametersSDC found;
+    found.k_factor = k_factor;
+    found.first_nbits = first_nbits;
+    if (params) {
+        const auto* own = dynamic_cast<const SearchParametersSDC*>(params);
+        FAISS_THROW_IF_NOT_MSG(
+                own || typeid(*params) == typeid(faiss::SearchParameters),
+                "the index takes SearchParametersSDC, not those of other types");
+        found.sel = params->sel;
+        found.k_factor = own ? own->k_factor : found.k_factor;
+        found.first_nbits = own ? own->first_nbits : found.first_nbits;
+    }
+    FAISS_THROW_IF_NOT_FMT(
+            found.k_factor >= 1 && std::isfinite(found.k_factor),
+            "k_factor must be at least 1 and finite, got %g",
+            found.k_factor);
+    const int nplanes = sdc.layout.nplanes();
+    FAISS_THROW_IF_NOT_FMT(
+            found.first_nbits >= 1 && found.first_nbits <= nplanes,
+            "first_nbits must be in 1..%d, got %d",
+            nplanes,
+            found.first_nbits);
+    return found;
+}
+
+TwoPasses::TwoPasses(
+        const SDCQuantizer& sdc,
+        const SearchParametersSDC& params,
+        idx_t k,
+        idx_t ntotal)
+        : first_planes(sdc.layout.get_first_planes(params.first_nbits)) {
+    const double most = double(k) * params.k_factor;
+    if (params.k_factor > 1 && most < double(ntotal) &&
+        first_planes.code_size() <= kMaxTableBytes) {
+        ncandidates = idx_t(most);
+    }
+}
+
 void search_in_two_passes(
-        const IndexSDC& index,
+        const SDCQuantizer& sdc,
+        const TwoPasses& passes,
         idx_t n,
         const float* x,
-        int first_nbits,
-        idx_t ncandidates,
-        const faiss::IDSelector* sel,
         idx_t k,
-        float* keys,
-        idx_t* ids) {
-    check_queries(index.sdc, n, x);
-    const PlaneLayout shallow = index.sdc.layout.get_first_planes(first_nbits);
-    // many queries with many candidates each would fill the memory
-    constexpr idx_t max_candidates = 1 << 20;
-    const idx_t batch_size = std::min<size_t>(
-            get_query_batch(index.sdc),
-            std::max<idx_t>(256, max_candidates / ncandidates));
-    for (idx_t i = 0; i < n; i += batch_size) {
-        const idx_t nq = std::min(batch_size, n - i);
-        const LevelQueries queries(index.sdc, nq, x + i * index.d);
-        search_batch(
-                index,
-                shallow,
-                queries,
+        float* distances,
+        idx_t* labels,
+        const MakeFlatTask& make_task,
+        const FindCodes& find_codes) {
+    check_queries(sdc, n, x);
+    const idx_t ncandidates = passes.ncandidates;
+    const idx_t batch = get_batch_size(sdc, n, ncandidates);
+    std::vector<float> first_keys(batch * ncandidates);
+    std::vector<idx_t> candidates(batch * ncandidates);
+    for (idx_t i = 0; i < n; i += batch) {
+        const idx_t nq = std::min(batch, n - i);
+        const FlatQueries queries(sdc, nq, x + i * sdc.dim(), passes.first_planes);
+        scan_knn(
+                make_task(queries),
                 ncandidates,
-                sel,
-                k,
-                keys + i * k,
-                ids + i * k);
+                first_keys.data(),
+                candidates.data());
+        parallel_for(nq, 2, [&](idx_t q) {
+            const idx_t* begin = candidates.data() + q * ncandidates;
+            const idx_t* end = std::find(begin, begin + ncandidates, idx_t(-1));
+            rescore(queries,
+                    find_codes,
+                    q,
+                    begin,
+                    end - begin,
+                    k,
+                    distances + (i + q) * k,
+                    labels + (i + q) * k);
+        });
+    }
+    for (idx_t i = 0; i < n * k; i++) {
+        distances[i] = key_to_distance(sdc.metric_type, distances[i]);
     }
 }
 

@@ -23,6 +23,10 @@ bool has_version_5(IOReader& f) {
     return get_payload(f).format_version >= 5;
 }
 
+bool has_version_6(IOReader& f) {
+    return get_payload(f).format_version >= 6;
+}
+
 void write_error_weight(IOWriter& f, const std::vector<float>& weight) {
     write_bool(f, !weight.empty());
     write_array(f, weight);

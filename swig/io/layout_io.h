@@ -23,6 +23,9 @@ bool has_version_4(faiss::IOReader& f);
 /// the same of version 5: continuous binarizers, weights that blocks share
 bool has_version_5(faiss::IOReader& f);
 
+/// the same of version 6: the two passes of IndexSDCFastScan
+bool has_version_6(faiss::IOReader& f);
+
 /// without the number of dimensions
 void write_widths(faiss::IOWriter& f, const PlaneLayout& layout);
 std::vector<int> read_widths(faiss::IOReader& f);

@@ -30,7 +30,7 @@ namespace faiss_bebr {
  */
 constexpr char kMagic[] = "BEBR";
 constexpr size_t kMagicSize = 4;
-constexpr uint32_t kFormatVersion = 5;
+constexpr uint32_t kFormatVersion = 6;
 constexpr uint32_t kOldestFormatVersion = 1; ///< that can be read
 constexpr size_t kChunkSize = 1 << 20;
 

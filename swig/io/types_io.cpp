@@ -249,6 +249,8 @@ void write_IndexSDCFastScan(const IndexSDCFastScan* index, IOWriter* f) {
     IndexSDC codec = index->codec;
     codec.is_trained = index->is_trained;
     write_codec(*f, codec);
+    write_number(*f, index->k_factor);
+    write_number<int32_t>(*f, index->first_nbits);
     write_number<idx_t>(*f, ntotal);
     std::vector<uint8_t> rows(std::min(ntotal, kRowsAtOnce) * index->code_size);
     for (idx_t i = 0; i < ntotal; i += kRowsAtOnce) {
@@ -262,6 +264,10 @@ void write_IndexSDCFastScan(const IndexSDCFastScan* index, IOWriter* f) {
 IndexSDCFastScan* read_IndexSDCFastScan(IOReader* f) {
     std::unique_ptr<IndexSDC> codec = read_codec(*f);
     auto index = std::make_unique<IndexSDCFastScan>(*codec);
+    if (has_version_6(*f)) {
+        index->k_factor = read_number<float>(*f);
+        index->first_nbits = read_number<int32_t>(*f);
+    }
     const idx_t ntotal = read_ntotal(*f, index->code_size);
     FAISS_THROW_IF_NOT_MSG(
             index->is_trained || ntotal == 0,

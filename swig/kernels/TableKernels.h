@@ -223,10 +223,18 @@ static inline size_t get_place_of_sum(size_t j) {
     return j % 2 * (kColumn / 2) + j / 2;
 }
 
+/// where the sum is of a document that was found among groups
+static inline size_t get_place_of_hit(size_t hit) {
+    return hit / kColumn * kColumn + get_place_of_sum(hit % kColumn);
+}
+
 /** The kernels where tables are faster than products: those of six bits on
  * processors with VBMI, under the same conditions as the extensions of
  * get_kernels(), else those of four bits with AVX2 or NEON; otherwise nullptr.
  */
 const TableKernels* get_table_kernels();
+
+/// get_table_kernels() or, where there are none, the plain ones
+const TableKernels& get_any_table_kernels();
 
 } // namespace faiss_bebr

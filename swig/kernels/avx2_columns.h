@@ -79,9 +79,10 @@ void sum_columns(
         uint16_t* sums) {
     const size_t triple_size = get_triple_size(4);
     for (size_t g = 0; g < ngroups; g++) {
-        // the processor fetches ahead within a page, which a group about is
+        // the processor fetches ahead within a page, which a group about is, or
+        // more
         const uint8_t* later = columns + stride;
-        for (size_t i = 0; i < stride; i += kColumn) {
+        for (size_t i = 0; i < nbytes * kColumn; i += kColumn) {
             _mm_prefetch((const char*)(later + i), _MM_HINT_T0);
         }
         PairSums pairs[2];

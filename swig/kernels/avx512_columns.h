@@ -72,7 +72,8 @@ void sum_columns(
         size_t ngroups,
         uint16_t* sums) {
     for (size_t g = 0; g < ngroups; g++) {
-        // the processor fetches ahead within a page, which a group about is
+        // the processor fetches ahead within a page, which a group about is, or
+        // more
         const uint8_t* later = columns + stride;
         const uint8_t* entries = table;
         PairSums pairs;
@@ -98,8 +99,8 @@ void sum_columns(
                     load_column(columns, byte + 1, nbytes),
                     _mm512_setzero_si512()));
         }
-        for (size_t i = byte * kColumn; i < stride; i += kColumn) {
-            _mm_prefetch((const char*)(later + i), _MM_HINT_T0);
+        for (; byte < nbytes; byte++) {
+            _mm_prefetch((const char*)(later + byte * kColumn), _MM_HINT_T0);
         }
         pairs.store(sums);
         columns += stride;

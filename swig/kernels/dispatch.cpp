@@ -200,6 +200,11 @@ const TableKernels* get_table_kernels() {
             faiss::SIMDConfig::get_level(), get_detected_level());
 }
 
+const TableKernels& get_any_table_kernels() {
+    const TableKernels* kernels = get_table_kernels();
+    return kernels ? *kernels : plain_table_kernels;
+}
+
 const char* get_simd_level_name() {
     return get_kernels().name;
 }

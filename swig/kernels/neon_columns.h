@@ -74,8 +74,9 @@ void sum_columns(
                              : vdupq_n_u8(0);
     };
     for (size_t g = 0; g < ngroups; g++) {
-        // the processor fetches ahead within a page, which a group about is
-        for (size_t i = 0; i < stride; i += kColumn) {
+        // the processor fetches ahead within a page, which a group about is, or
+        // more
+        for (size_t i = 0; i < nbytes * kColumn; i += kColumn) {
             __builtin_prefetch(columns + stride + i);
         }
         for (size_t k = 0; k < 4; k++) {

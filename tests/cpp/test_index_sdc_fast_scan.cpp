@@ -333,6 +333,7 @@ TEST(arguments_that_are_refused) {
     CHECK_THROWS(index.set_query_map(
             std::vector<float>(64, 1.0f), std::vector<float>(64)));
     faiss_bebr::SearchParametersSDC params;
+    params.first_nbits = 9;
     std::vector<float> distances(1);
     std::vector<idx_t> labels(1);
     CHECK_THROWS(index.search(

@@ -1,12 +1,12 @@
-"""Makes the files of tests/index_io/golden/5 that are missing.
+"""Makes the files of tests/index_io/golden/6 that are missing.
 
     PYTHONPATH=. python tests/index_io/make_golden.py
 
 A file that is there stays as it is: it must be readable for ever. Vectors, weights
 and centroids are small multiples of 1/4, set by hand, so that no sum is rounded and
 every machine makes the same bytes and finds the same results. Files of format
-version 1 lie in tests/index_io/golden itself, those of versions 2 to 4 in the folders
-2 to 4, and nothing writes such files any more.
+version 1 lie in tests/index_io/golden itself, those of versions 2 to 5 in the folders
+2 to 5, and nothing writes such files any more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import faiss_bebr  # noqa: E402
 from faiss_bebr import index_io  # noqa: E402
 
 GOLDEN = HERE / "golden"
-NEWEST = GOLDEN / "5"
+NEWEST = GOLDEN / "6"
 IP = faiss.METRIC_INNER_PRODUCT
 D, M, NLIST, N = 16, 8, 3, 30
 NBITS = 2
@@ -222,6 +222,13 @@ def sdc_fast_scan() -> Any:
     faiss.copy_array_to_vector(vectors(5, D, 8).ravel(), index.sdc.centroids)
     index.train(vectors(40, D, 6))
     return fill(index, 150)  # more than two groups of 64
+
+
+@add_maker
+def sdc_fast_scan_in_two_passes() -> Any:
+    index = faiss_bebr.IndexSDCFastScan(M, NBITS, IP)
+    index.k_factor, index.first_nbits = 1.5, 2
+    return fill(index)
 
 
 @add_maker

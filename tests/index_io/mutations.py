@@ -20,7 +20,7 @@ Field = tuple[int, int]
 Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 
-def seal(payload: bytes, version: int = 5) -> bytes:
+def seal(payload: bytes, version: int = 6) -> bytes:
     """The file of a payload, as swig/io/payload_write.h says."""
     chunks = [payload[i : i + CHUNK] for i in range(0, len(payload), CHUNK)]
     header = b"BEBR" + struct.pack("<IQ", version, len(payload))

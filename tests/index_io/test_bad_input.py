@@ -42,11 +42,11 @@ def test_wrong_node_for_the_family():
         deserialize(seal(b"IXXXX" + payload[5:]))
 
 
-@pytest.mark.parametrize("version", [0, 6])
+@pytest.mark.parametrize("version", [0, 7])
 def test_files_of_an_unknown_version(version: int):
     data = bytearray(get_case("SDC").data)
     data[4] = version
-    message = f"format version {version}, this faiss_bebr reads 1 to 5"
+    message = f"format version {version}, this faiss_bebr reads 1 to 6"
     with pytest.raises(RuntimeError, match=message):
         deserialize(bytes(data))
 

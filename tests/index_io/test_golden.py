@@ -17,7 +17,7 @@ from mutations import seal, unseal
 
 import faiss_bebr
 
-VERSION = 5
+VERSION = 6
 FOLDERS = {
     1: GOLDEN,
     **{version: GOLDEN / str(version) for version in range(2, VERSION)},
@@ -76,6 +76,7 @@ def test_there_is_one_of_each():
         "sdc_with_weights_of_errors",
     }
     assert set(NAMES[5]) - set(NAMES[4]) == {"bebr_continuous"}
+    assert set(NAMES[6]) - set(NAMES[5]) == {"sdc_fast_scan_in_two_passes"}
 
 
 @pytest.mark.parametrize(("version", "name"), FILES)

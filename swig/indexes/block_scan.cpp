@@ -9,6 +9,8 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -65,6 +67,42 @@ struct InRange {
     }
 };
 
+/** The least thresholds that threads with other documents have found so far, of
+ * each query. A document whose key is no less is none of the best.
+ */
+template <class Key>
+struct SharedThresholds {
+    explicit SharedThresholds(size_t nq) : least(nq) {
+        for (std::atomic<Key>& one : least) {
+            one = std::numeric_limits<Key>::max();
+        }
+    }
+
+    /** Tells the others a threshold.
+     * @return  what is sure to be no less than a key that is still of use: one
+     *          of another thread's documents may have the same key and a larger
+     *          id
+     */
+    Key exchange(size_t q, Key own) {
+        Key seen = least[q].load(std::memory_order_relaxed);
+        while (own < seen &&
+               !least[q].compare_exchange_weak(
+                       seen, own, std::memory_order_relaxed)) {
+        }
+        return std::min(own, get_next(seen));
+    }
+
+   private:
+    std::vector<std::atomic<Key>> least;
+
+    static float get_next(float key) {
+        return std::nextafter(key, std::numeric_limits<float>::max());
+    }
+    static int32_t get_next(int32_t key) {
+        return key < std::numeric_limits<int32_t>::max() ? key + 1 : key;
+    }
+};
+
 /// the share of one thread
 struct Slice {
     size_t q0, q1;
@@ -103,16 +141,19 @@ struct SliceScan {
     const ScanTask<Key>& task;
     const Slice& slice;
     ScanInterrupt& interrupt;
-    Sink* sinks; ///< one for each query of the slice
+    SharedThresholds<Key>* shared; ///< nullptr: no other has the queries
+    Sink* sinks;                   ///< one for each query of the slice
 
     SliceScan(
             const ScanTask<Key>& task_in,
             const Slice& slice_in,
             ScanInterrupt& interrupt_in,
+            SharedThresholds<Key>* shared_in,
             Sink* sinks_in)
             : task(task_in),
               slice(slice_in),
               interrupt(interrupt_in),
+              shared(shared_in),
               sinks(sinks_in),
               hits(new uint32_t[get_room()]),
               keys(new Key[get_room()]),
@@ -200,13 +241,18 @@ struct SliceScan {
             const size_t nq = std::min(kQueryTile, slice.q1 - q0);
             Key thresholds[kQueryTile];
             for (size_t i = 0; i < nq; i++) {
-                thresholds[i] = sinks[q0 + i - slice.q0].threshold();
+                thresholds[i] = get_threshold(q0 + i);
             }
             loaded.compute(q0, nq, thresholds);
             for (size_t i = 0; i < nq; i++) {
                 collect(loaded, q0 + i, thresholds[i]);
             }
         }
+    }
+
+    Key get_threshold(size_t q) {
+        const Key own = sinks[q - slice.q0].threshold();
+        return shared ? shared->exchange(q, own) : own;
     }
 
     void collect(DocumentBlock<Key>& loaded, size_t q, Key threshold) {
@@ -239,9 +285,16 @@ std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
     ScanInterrupt interrupt(
             task.ops_per_pair * task.block_size *
             std::min(kQueryTile, task.nq));
+    SharedThresholds<Key> shared(nparts > 1 ? task.nq : 0);
     run_on_threads(slices.size(), [&](size_t s) {
         Sink* sinks = parts[by_documents ? s : 0].data() + slices[s].q0;
-        SliceScan<Key, Sink>(task, slices[s], interrupt, sinks).run();
+        SliceScan<Key, Sink>(
+                task,
+                slices[s],
+                interrupt,
+                nparts > 1 ? &shared : nullptr,
+                sinks)
+                .run();
     });
     interrupt.throw_if_happened();
     for (size_t part = 1; part < nparts; part++) {

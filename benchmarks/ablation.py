@@ -29,6 +29,7 @@ SYMMETRIC: dict[str, Any] = {"m": 256, "nbits": 2}
 BUDGET: dict[str, Any] = {"code_size": 68}
 ROWS: dict[str, dict[str, Any]] = {
     "start": {**RECURRENT, "epochs": 0},
+    "start, two planes of documents": {**RECURRENT, "epochs": 0},
     "NCE": {**RECURRENT, "nce_weight": 1.0, "distillation_weight": 0.0},
     "distillation": {**RECURRENT, "nce_weight": 0.0},
     "both": RECURRENT,
@@ -45,11 +46,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "budget without centroids: start": {**BUDGET, "coarse": False, "epochs": 0},
 }
 
-
-def measure(net, documents: np.ndarray, queries: np.ndarray, exact: np.ndarray):
-    """Bytes of a code, and recall."""
-    code_size, labels = search_codes(net, documents, queries, K)
-    return code_size, knn_intersection_measure(exact, labels)
+# Planes of documents that are computed, where these are not all
+DOCUMENT_PLANES = {"start, two planes of documents": 2}
 
 
 def main() -> None:
@@ -74,7 +72,10 @@ def main() -> None:
         began = time.process_time()
         net = train_binarizer(documents, **ROWS[name])
         seconds = time.process_time() - began
-        code_size, recall = measure(net, documents, queries, exact)
+        code_size, labels = search_codes(
+            net, documents, queries, K, document_planes=DOCUMENT_PLANES.get(name)
+        )
+        recall = knn_intersection_measure(exact, labels)
         report = net.report
         print(
             f"| {name} | {code_size} | {report.start_recall:.4f} "

@@ -10,6 +10,7 @@ index searches the embeddings as they are.
         --plot speed.png
     python benchmarks/speed.py --cases flat codes --queries 1 --in-a-row 200
     python benchmarks/speed.py PQ128x4fs PCA256,SDC2_Sfp16    # these in turn
+    python benchmarks/speed.py RaBitQfs4 "SDC4fs first_nbits=2,k_factor=4"
 """
 
 from __future__ import annotations
@@ -82,7 +83,10 @@ def measure_swept(cases: Cases, case: str, plan: Plan) -> Iterator[SpeedRow]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "descriptions", nargs="*", help="factory strings, in place of cases"
+        "descriptions",
+        nargs="*",
+        help="factory strings, with parameters of the search after a space, in place of "
+        "cases",
     )
     parser.add_argument("--metric", choices=METRICS, help="of these, by default IP")
     parser.add_argument("--cases", nargs="+", choices=CASES)

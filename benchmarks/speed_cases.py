@@ -32,9 +32,14 @@ def _get_code_size(index: Any) -> int:
 
 
 def _make(documents: np.ndarray, description: str, metric: int = IP) -> Any:
-    index = faiss_bebr.index_factory(documents.shape[1], description, metric)
+    """description: a factory string and, after a space, parameters of the search as
+    ParameterSpace takes them."""
+    factory_string, _, parameters = description.partition(" ")
+    index = faiss_bebr.index_factory(documents.shape[1], factory_string, metric)
     index.train(documents)
     index.add(documents)
+    if parameters:
+        faiss_bebr.ParameterSpace().set_index_parameters(index, parameters)
     return index
 
 
@@ -54,7 +59,7 @@ def _measure_recall(contender: Contender, truth: np.ndarray) -> None:
 def given(
     data: Embeddings, descriptions: Sequence[str], metric: int = IP
 ) -> list[Contender]:
-    """Indexes of these factory strings."""
+    """Indexes of these factory strings, with parameters as `_make` takes them."""
     truth = _find_truth(data)
     contenders = []
     for description in descriptions:
@@ -117,8 +122,14 @@ class Cases:
                 f"{self.network},SDC2fs",
                 f"{self.planes},SDC",
                 f"{self.planes},SDCfs",
+                f"{self.planes},SDCfs k_factor=5",
             ),
-            ("RaBitQfs2", f"{self.network},SDC4"),
+            (
+                "RaBitQfs2",
+                f"{self.network},SDC4",
+                f"{self.network},SDC4fs",
+                f"{self.network},SDC4fs first_nbits=2,k_factor=4",
+            ),
             ("SQ4", f"{self.network},SDC4"),
         ):
             yield [self.contender(description) for description in descriptions]

@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument(
         "descriptions",
         nargs="*",
-        help="factory strings, in place of cases; parameters of the search after a space",
+        help="factory strings, in place of cases; search parameters after a space",
     )
     parser.add_argument("--metric", choices=METRICS, help="of these, by default IP")
     parser.add_argument("--cases", nargs="+", choices=CASES)

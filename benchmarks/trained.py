@@ -49,7 +49,7 @@ def search_codes(
 def _apply_planes(
     transform: faiss_bebr.BinarizerTransform, x: np.ndarray, nbits: int
 ) -> np.ndarray:
-    """What the first planes alone make of vectors, (n, m) float32."""
+    """What the first planes alone, of equal widths, make of vectors, (n, m) float32."""
     bits = np.unpackbits(transform.encode(x, nbits), axis=1, bitorder="little")
     signs = 2 * bits.reshape(len(x), nbits, -1).astype(np.float32) - 1
     weights = np.float32(0.5) ** np.arange(nbits, dtype=np.float32)

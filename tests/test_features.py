@@ -65,7 +65,9 @@ def make_binary_ivf() -> Any:
 
 TYPES = {
     "IndexSDC": Type(lambda: faiss_bebr.IndexSDC(D, 4), False, "k_factor"),
-    "IndexSDCFastScan": Type(lambda: faiss_bebr.IndexSDCFastScan(D, 4), False, ""),
+    "IndexSDCFastScan": Type(
+        lambda: faiss_bebr.IndexSDCFastScan(D, 4), False, "k_factor"
+    ),
     "IndexIVFSDC": Type(make_ivf, False, "nprobe"),
     "IndexHNSW": Type(make_hnsw, False, "efSearch"),
     "IndexBinarySDC": Type(lambda: faiss_bebr.IndexBinarySDC(2 * D, 2), True, ""),
@@ -351,7 +353,6 @@ MISSING = {
     ("refine", "IndexBinarySDC"),
     ("refine", "IndexBinaryIVFSDC"),
     ("mmap", "IndexSDCFastScan"),
-    ("ParameterSpace", "IndexSDCFastScan"),
     ("ParameterSpace", "IndexBinarySDC"),
 }
 

@@ -89,8 +89,15 @@ def test_threads_do_not_change_results(nq, nthreads, rng):
     rows = faiss_bebr.IndexSDC(64, 2, IP)
     # few different documents, so that ties are the rule
     rows.add(np.tile(random_vectors(rng, 40, 64), (100, 1)))
-    columns = faiss_bebr.IndexSDCFastScan(rows)
-    assert_same(rows, columns, random_vectors(rng, nq, 64), 30)
+    queries = random_vectors(rng, nq, 64)
+    for k_factor in (1, 3):
+        rows.k_factor = k_factor
+        columns = faiss_bebr.IndexSDCFastScan(rows)
+        for k in (5, 30):
+            assert_same(rows, columns, queries, k)
+            D, I = columns.search(queries, k)
+            tied = np.diff(D, axis=1) == 0
+            assert tied.any() and (np.diff(I, axis=1)[tied] > 0).all()
 
 
 def test_two_passes_of_the_index():

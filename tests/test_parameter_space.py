@@ -87,6 +87,14 @@ TWO_PASSES = [2, 4, 8, 16, 32, 64, 1]
         ("IDMap,SDC2", {"k_factor": TWO_PASSES, "first_nbits": [1]}),
         ("BEBR16x4,SDC3", {"k_factor": TWO_PASSES, "first_nbits": [1, 2]}),
         (
+            "IDMap2,PCA16,SDC3fs,RFlat",
+            {
+                "k_factor_rf": POWERS[:7],
+                "k_factor": TWO_PASSES,
+                "first_nbits": [1, 2],
+            },
+        ),
+        (
             "IVF16(SDC3),Flat",
             {
                 "nprobe": POWERS[:4],

@@ -177,6 +177,17 @@ def test_threads_and_batches_do_not_change_results(nq, metric, nthreads, rng):
         np.testing.assert_array_equal(alone[1][0], I[q])
 
 
+@pytest.mark.parametrize(("d", "has_first_pass"), [(6144, True), (6152, False)])
+def test_widest_first_pass(d, has_first_pass, rng):
+    # of 768 bytes; planes of more are compared in one pass
+    index = make_index([d, d], IP)
+    index.add(rng.standard_normal((300, d)).astype(np.float32))
+    queries = rng.standard_normal((20, d)).astype(np.float32)
+    one_pass = index.search(queries, K)
+    found = index.search(queries, K, params=make_params(1.2))
+    assert (found[1] != one_pass[1]).any() == has_first_pass
+
+
 def test_many_queries_with_many_candidates(rng):
     # more than are held at once
     index = make_index([16, 16], L2)

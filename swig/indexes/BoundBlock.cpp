@@ -37,9 +37,9 @@ std::unique_ptr<BoundBlock> make_bound_block(const BoundScan& scan) {
 
 BoundBlock::BoundBlock(const BoundScan& scan_in)
         : scan(scan_in),
-          kernels(get_kernels()),
           get_norm(scan.sdc, scan.tables.layout),
-          candidates(std::min(kQueryTile, scan.queries.step.size())) {}
+          candidates(std::min(kQueryTile, scan.queries.step.size())),
+          candidate_keys(scan.sdc, scan.queries, scan.tables) {}
 
 void BoundBlock::set_rows(const idx_t* ids, size_t n) {
     const uint8_t* codes = scan.codes;
@@ -91,64 +91,36 @@ float BoundBlock::get_min_norm(size_t g) {
     return least;
 }
 
-void BoundBlock::set_candidate_keys(size_t q, const Candidates& found) {
-    const size_t n = found.rows.size();
-    candidate_rows.resize(n);
-    candidate_keys.resize(n);
-    for (size_t i = 0; i < n; i++) {
-        candidate_rows[i] = rows[found.rows[i]];
-    }
-    if (scan.tables.kind == TableQueries::Kind::estimates) {
-        scan.tables.estimate_keys(
-                scan.sdc,
-                scan.queries,
-                get_norm,
-                q,
-                found.sums.data(),
-                candidate_rows.data(),
-                n,
-                candidate_keys.data());
-        return;
-    }
-    ncandidates += n;
-    dots.resize(n);
-    kernels.code_dots(
-            scan.sdc.layout.view(),
-            scan.queries.levels.data() + q * scan.sdc.layout.coded_dim(),
-            candidate_rows.data(),
-            n,
-            dots.data());
-    scan.queries.get_keys(
-            scan.sdc,
-            get_norm,
-            q,
-            dots.data(),
-            candidate_rows.data(),
-            n,
-            candidate_keys.data());
-}
-
 size_t BoundBlock::collect(
         size_t q,
         float threshold,
         uint32_t* hits,
         float* keys) {
     const Candidates& found = get_candidates(q);
-    set_candidate_keys(q, found);
+    const size_t n = found.rows.size();
+    ncandidates += n;
+    candidate_rows.resize(n);
+    for (size_t i = 0; i < n; i++) {
+        candidate_rows[i] = rows[found.rows[i]];
+    }
+    const float* found_keys =
+            candidate_keys.get(q, found.sums.data(), candidate_rows.data(), n);
     size_t nhits = 0;
-    for (size_t i = 0; i < found.rows.size(); i++) {
-        if (candidate_keys[i] < threshold) {
+    for (size_t i = 0; i < n; i++) {
+        if (found_keys[i] < threshold) {
             const uint32_t j = found.rows[i];
             hits[nhits] = places.empty() ? j : places[j];
-            keys[nhits++] = candidate_keys[i];
+            keys[nhits++] = found_keys[i];
         }
     }
     return nhits;
 }
 
 bool BoundBlock::is_worth_it() const {
-    // a candidate costs as much as so many products by other blocks; estimates
-    // have no others
+    if (scan.tables.kind == TableQueries::Kind::estimates) {
+        return true; // no other blocks have them
+    }
+    // a candidate costs as much as so many products by other blocks
     const size_t cost = has_many_queries(scan) ? 16 : 2;
     return cost * ncandidates <= npairs;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "codes/SDCQuantizer.h"
+#include "indexes/CandidateKeys.h"
 #include "indexes/ProductLimit.h"
 #include "indexes/TableQueries.h"
 #include "indexes/block_scan.h"
@@ -31,7 +32,6 @@ struct BoundScan {
  */
 struct BoundBlock : DocumentBlock<float> {
     const BoundScan scan;
-    const SDCKernels& kernels;
 
     explicit BoundBlock(const BoundScan& scan);
 
@@ -86,10 +86,7 @@ struct BoundBlock : DocumentBlock<float> {
 
     // working memory of collect()
     std::vector<const uint8_t*> candidate_rows;
-    std::vector<int32_t> dots;
-    std::vector<float> candidate_keys;
-
-    void set_candidate_keys(size_t q, const Candidates& found);
+    CandidateKeys candidate_keys;
 };
 
 /// a block of scan.get_block_size() documents

@@ -89,8 +89,7 @@ bool can_scan_columns(const FlatQueries& queries) {
         return false;
     }
     // norms of centroids and residuals, or of levels, take the codes themselves
-    const bool needs_norms =
-            queries.has_estimates() &&
+    const bool needs_norms = queries.has_estimates() &&
             queries.sdc.metric_type == faiss::METRIC_L2 &&
             (queries.sdc.ncentroids > 0 ||
              queries.tables->layout.nplanes() > 1);
@@ -138,8 +137,7 @@ ScanTask<float> make_column_task(
         set_copied_bounds(queries, columns, task);
     }
     if (queries.has_estimates()) {
-        task.seen_before_sparse = 0; // all documents have estimates
-        task.block_size = kFirstEstimates;
+        set_estimates(task);
     }
     return task;
 }

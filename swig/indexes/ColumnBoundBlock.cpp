@@ -37,8 +37,7 @@ ColumnTerms::ColumnTerms(const FlatQueries& queries_in)
           sdc(queries.sdc),
           kernels(*queries.table_kernels),
           norm_of_signs(
-                  queries.tables->kind == TableQueries::Kind::estimates &&
-                                  sdc.metric_type == faiss::METRIC_L2
+                  sdc.metric_type == faiss::METRIC_L2 && queries.has_estimates()
                           ? get_norm_of_signs(sdc, queries.tables->layout)
                           : 0),
           scale_table(make_float_table(sdc.scale_values)),
@@ -89,12 +88,15 @@ void ColumnTerms::load(
 }
 
 void ColumnTerms::set_norms_as_biases() {
-    const float unit = queries.tables->layout.unit();
-    const float norm = norm_of_signs * (1 - kRoundingOfBounds);
-    for (size_t j = 0; norm_of_signs > 0 && j < ngroups * kColumn; j++) {
-        biases[j] = scales[j] * unit * (scales[j] * unit) * norm;
+    if (queries.has_estimates()) {
+        const float norm = norm_of_signs * (1 - kRoundingOfBounds);
+        for (size_t j = 0; j < ngroups * kColumn; j++) {
+            const float step = scales[j] * queries.tables->layout.unit();
+            biases[j] = step * step * norm;
+        }
+        return;
     }
-    for (size_t g = 0; norm_of_signs == 0 && g < ngroups; g++) {
+    for (size_t g = 0; g < ngroups; g++) {
         std::fill_n(
                 biases.data() + g * kColumn,
                 kColumn,
@@ -129,13 +131,12 @@ ColumnBoundBlock::ColumnBoundBlock(
           sdc(queries_in.sdc),
           all_documents(documents_in),
           table_kernels(*queries_in.table_kernels),
-          kernels(get_kernels()),
           largest_scale(get_largest_scale(sdc)),
           documents(documents_in),
           copied(sdc.code_size()),
           candidates(std::min(kQueryTile, queries_in.size())),
           terms(queries),
-          get_norm(sdc, queries_in.tables->layout),
+          candidate_keys(sdc, queries_in.levels, *queries_in.tables),
           sums(ColumnTerms::max_groups * kColumn),
           found(ColumnTerms::max_groups * kColumn) {}
 
@@ -288,9 +289,7 @@ void ColumnBoundBlock::add_candidates(
     Candidates& out = candidates[q - first_query];
     const size_t code_size = sdc.code_size();
     const size_t first_byte =
-            queries.tables->kind == TableQueries::Kind::estimates
-            ? sdc.layout.code_size()
-            : 0;
+            queries.has_estimates() ? sdc.layout.code_size() : 0;
     for (size_t h = 0; h < nfound; h++) {
         const Group group = get_group(g0 + found[h] / kColumn);
         const size_t j = found[h] % kColumn;
@@ -307,64 +306,34 @@ void ColumnBoundBlock::add_candidates(
     }
 }
 
-void ColumnBoundBlock::set_candidate_keys(size_t q, const Candidates& open) {
-    const size_t n = open.places.size();
-    candidate_codes.resize(n);
-    candidate_keys.resize(n);
-    for (size_t i = 0; i < n; i++) {
-        candidate_codes[i] = open.codes.data() + i * sdc.code_size();
-    }
-    if (queries.tables->kind == TableQueries::Kind::estimates) {
-        queries.tables->estimate_keys(
-                sdc,
-                queries.levels,
-                get_norm,
-                q,
-                open.sums.data(),
-                candidate_codes.data(),
-                n,
-                candidate_keys.data());
-        return;
-    }
-    ncandidates += n;
-    dots.resize(n);
-    kernels.code_dots(
-            sdc.layout.view(),
-            queries.levels.levels.data() + q * sdc.layout.coded_dim(),
-            candidate_codes.data(),
-            n,
-            dots.data());
-    queries.levels.get_keys(
-            sdc,
-            get_norm,
-            q,
-            dots.data(),
-            candidate_codes.data(),
-            n,
-            candidate_keys.data());
-}
-
 size_t ColumnBoundBlock::collect(
         size_t q,
         float threshold,
         uint32_t* hits,
         float* keys) {
     const Candidates& open = candidates[q - first_query];
-    set_candidate_keys(q, open);
+    const size_t n = open.places.size();
+    ncandidates += n;
+    candidate_codes.resize(n);
+    for (size_t i = 0; i < n; i++) {
+        candidate_codes[i] = open.codes.data() + i * sdc.code_size();
+    }
+    const float* open_keys =
+            candidate_keys.get(q, open.sums.data(), candidate_codes.data(), n);
     size_t nhits = 0;
-    for (size_t i = 0; i < open.places.size(); i++) {
-        if (candidate_keys[i] < threshold) {
+    for (size_t i = 0; i < n; i++) {
+        if (open_keys[i] < threshold) {
             hits[nhits] = open.places[i];
-            keys[nhits++] = candidate_keys[i];
+            keys[nhits++] = open_keys[i];
         }
     }
     return nhits;
 }
 
 bool ColumnBoundBlock::is_worth_it() const {
-    // a candidate takes about as long as a document of other blocks; estimates
-    // have no others
-    return 2 * ncandidates <= npairs;
+    // a candidate takes about as long as a document of other blocks; no others
+    // have estimates
+    return queries.has_estimates() || 2 * ncandidates <= npairs;
 }
 
 } // namespace faiss_bebr

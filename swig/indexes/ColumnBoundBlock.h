@@ -1,7 +1,7 @@
 #pragma once
 
+#include "indexes/CandidateKeys.h"
 #include "indexes/ColumnBlock.h"
-#include "kernels/SDCKernels.h"
 
 #include <cstdint>
 #include <vector>
@@ -29,7 +29,7 @@ struct ColumnTerms {
     const FlatQueries& queries;
     const SDCQuantizer& sdc;
     const TableKernels& kernels;
-    /// of documents of one plane, where norms count as theirs; else 0
+    /// of all documents before their scales, where METRIC_L2 has estimates
     const float norm_of_signs;
     std::vector<uint8_t> scale_table;          ///< see look_up_floats
     std::vector<uint8_t> centroid_scale_table; ///< likewise
@@ -101,7 +101,6 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     const SDCQuantizer& sdc;
     const DocumentColumns all_documents;
     const TableKernels& table_kernels;
-    const SDCKernels& kernels;
     const float largest_scale;
 
     /// what the groups are of: all documents, or a copy of those of the block
@@ -121,12 +120,10 @@ struct ColumnBoundBlock : DocumentBlock<float> {
 
     // working memory
     ColumnTerms terms;
-    DocumentNorms get_norm;
+    CandidateKeys candidate_keys;
     std::vector<uint16_t> sums;
     std::vector<uint32_t> found;
     std::vector<const uint8_t*> candidate_codes;
-    std::vector<int32_t> dots;
-    std::vector<float> candidate_keys;
 
     void begin_block(size_t n);
     void copy_documents(const idx_t* ids);
@@ -135,7 +132,6 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     size_t get_run(size_t g) const;
     SumBound make_bound(size_t q, float threshold) const;
     void add_candidates(size_t q, const SumBound& bound, size_t g0, size_t n);
-    void set_candidate_keys(size_t q, const Candidates& open);
 };
 
 } // namespace faiss_bebr

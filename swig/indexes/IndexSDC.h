@@ -13,8 +13,8 @@ struct BinarizerTransform;
 
 using faiss::idx_t;
 
-/** How one search of IndexSDC is done, in place of the fields of the index. A
- * plain faiss::SearchParameters has only its selector.
+/** How one search of IndexSDC or IndexSDCFastScan is done, in place of the
+ * fields of the index. A plain faiss::SearchParameters has only its selector.
  */
 struct SearchParametersSDC : faiss::SearchParameters {
     /// see IndexSDC
@@ -42,11 +42,13 @@ struct SearchParametersSDC : faiss::SearchParameters {
 struct IndexSDC : faiss::IndexFlatCodes {
     SDCQuantizer sdc;
 
-    /** Above 1, search() has two passes: the first compares all documents by
-     * few planes, the second takes the k * k_factor best of them and compares
-     * these by all planes, whose distances the results have. That is faster for
-     * single queries and small batches, where planes are read anew each time,
-     * and not for large ones. range_search() always compares by all planes.
+    /** Above 1, search() has two passes: the first estimates the products of
+     * all documents from few planes, by tables; the second takes the
+     * k * k_factor best of them and compares these by all planes, whose
+     * distances the results have. The more planes there are, the more time
+     * that saves. One pass stays where k * k_factor is ntotal or more, or the
+     * first planes have more than 768 bytes. range_search() always compares by
+     * all planes.
      */
     float k_factor = 1;
 

@@ -48,8 +48,7 @@ ScanTask<float> make_task(
         };
     }
     if (queries.has_estimates()) {
-        task.seen_before_sparse = 0; // all documents have estimates
-        task.block_size = kFirstEstimates;
+        set_estimates(task);
     }
     return task;
 }
@@ -113,7 +112,8 @@ void IndexSDC::search1(
         faiss::ResultHandler& handler,
         faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_MSG(is_trained, "the index is not trained");
-    const faiss::IDSelector* sel = get_parameters(sdc, k_factor, first_nbits, params).sel;
+    const faiss::IDSelector* sel =
+            get_parameters(sdc, k_factor, first_nbits, params).sel;
     SDCDistanceComputer computer(sdc, codes.data());
     search1_flat(sdc, ntotal, x, sel, computer, handler);
 }

@@ -14,7 +14,7 @@ SDCBlock::SDCBlock(
           kernels(get_kernels()),
           codes(codes_in),
           scale(block_size_in),
-          biases(sdc_in, sdc_in.layout, block_size_in),
+          biases(sdc_in, block_size_in),
           unpacks(queries_in.step.size() > 1),
           block_size(block_size_in) {}
 

@@ -85,8 +85,8 @@ void TableQueries::set(
         step[q] *= 0.99999f;
     } else {
         for (int16_t& weight : weights) {
-            weight = static_cast<int16_t>(std::lround(
-                    static_cast<float>(weight) * steps_per_weight));
+            weight = static_cast<int16_t>(
+                    std::lround(static_cast<float>(weight) * steps_per_weight));
         }
         factor = 256;
     }
@@ -95,19 +95,14 @@ void TableQueries::set(
             nbytes, weights.data(), factor, tables[q * ntable_rows].bytes);
 }
 
-void TableQueries::estimate_keys(
-        const SDCQuantizer& sdc,
-        const LevelQueries& queries,
-        DocumentNorms& norms,
+void TableQueries::estimate_products(
         size_t q,
         const uint16_t* sums,
-        const uint8_t* const* codes,
         size_t n,
-        float* keys) const {
+        float* products) const {
     for (size_t j = 0; j < n; j++) {
-        keys[j] = max_product[q] - step[q] * static_cast<float>(sums[j]);
+        products[j] = max_product[q] - step[q] * static_cast<float>(sums[j]);
     }
-    queries.get_keys(sdc, norms, q, key_scale[q], keys, codes, n, keys);
 }
 
 const TableKernels* find_table_kernels(const PlaneLayout& layout, size_t n) {

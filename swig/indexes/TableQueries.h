@@ -50,19 +50,12 @@ struct TableQueries {
         return tables[q * ntable_rows].bytes;
     }
 
-    /** The keys of n documents for query q by their estimates, as
-     * LevelQueries::get_keys() makes them of products.
-     * @param sums  of tables
-     */
-    void estimate_keys(
-            const SDCQuantizer& sdc,
-            const LevelQueries& queries,
-            DocumentNorms& norms,
+    /// products of query q with n documents, of their sums
+    void estimate_products(
             size_t q,
             const uint16_t* sums,
-            const uint8_t* const* codes,
             size_t n,
-            float* keys) const;
+            float* products) const;
 
    private:
     /// of query q; @param weights  those of make_tables(), working memory

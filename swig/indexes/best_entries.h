@@ -25,7 +25,8 @@ inline int32_t get_rank_of_key(float key) {
  * does not foresee.
  */
 inline int32_t find_cut(const std::vector<int32_t>& values, size_t k) {
-    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    const auto [least, most] =
+            std::minmax_element(values.begin(), values.end());
     int64_t low = *least, high = *most;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
@@ -50,8 +51,8 @@ inline int32_t find_cut(const std::vector<int32_t>& values, size_t k) {
  * by <, by their keys first; the better one is less, so with a total order the
  * result does not depend on the order in which they come.
  *
- * A few are kept in a heap; of many, up to twice k are gathered before the worse
- * ones are dropped, which takes less time for each of them.
+ * A few are kept in a heap; of many, up to twice k are gathered before the
+ * worse ones are dropped, which takes less time for each of them.
  */
 template <class Entry>
 struct BestEntries {
@@ -64,9 +65,11 @@ struct BestEntries {
     const Entry& worst() const {
         return entries[uses_heap() ? 0 : k - 1];
     }
-    /// worst() becomes that of the k best so far
+    /// worst() becomes that of about the k best so far, where that takes little
+    /// time for each entry since the last time
     void tighten() {
-        if (entries.size() > k) {
+        const size_t enough = std::max<size_t>(k / 4, 8);
+        if (entries.size() >= k + enough) {
             drop_worse();
         }
     }
@@ -100,7 +103,9 @@ struct BestEntries {
     }
     /// the entries, at most k, the best first; nothing can be added any more
     const std::vector<Entry>& sort() {
-        tighten();
+        if (entries.size() > k) {
+            drop_worse();
+        }
         std::sort(entries.begin(), entries.end());
         return entries;
     }
@@ -108,7 +113,6 @@ struct BestEntries {
    private:
     /// a heap with the worst first, or the k-th best in its place
     std::vector<Entry> entries;
-    std::vector<int32_t> ranks; ///< working memory
 
     bool uses_heap() const {
         return k < 20;
@@ -120,6 +124,7 @@ struct BestEntries {
                 entries.end() - 1);
     }
     void drop_worse() {
+        static thread_local std::vector<int32_t> ranks;
         ranks.resize(entries.size());
         for (size_t i = 0; i < ranks.size(); i++) {
             ranks[i] = get_rank_of_key(entries[i].key);
@@ -131,13 +136,17 @@ struct BestEntries {
             kept += ranks[i] <= cut;
         }
         entries.resize(kept);
-        if (kept > k) { // some have equal keys
-            std::nth_element(
-                    entries.begin(), entries.begin() + (k - 1), entries.end());
-            entries.resize(k);
-        } else {
+        if (kept == k) {
             move_worst();
+            return;
         }
+        // of those with the key of the worst, not all
+        const auto ties = std::partition(
+                entries.begin(), entries.end(), [cut](const Entry& entry) {
+                    return get_rank_of_key(entry.key) < cut;
+                });
+        std::nth_element(ties, entries.begin() + (k - 1), entries.end());
+        entries.resize(k);
     }
     void replace_worst(const Entry& entry) {
         size_t i = 0;

@@ -32,8 +32,8 @@ struct Entry {
 /// the k best of the documents seen
 template <class Key>
 struct TopK : BestEntries<Entry<Key>> {
-    // blocks come in ascending order of their ids, so later ones of the same key
-    // are no better
+    // blocks come in ascending order of their ids, so later ones of the same
+    // key are no better
     Key threshold() {
         this->tighten();
         return this->is_full() ? this->worst().key
@@ -186,7 +186,7 @@ struct SliceScan {
     // made when they are used
     std::unique_ptr<DocumentBlock<Key>> block;
     std::unique_ptr<DocumentBlock<Key>> sparse_block;
-    size_t ndocuments = 0;                            ///< of the block
+    size_t ndocuments = 0;  ///< of the block
     idx_t first = 0;        ///< of them, without a selector
     std::vector<idx_t> ids; ///< of them, with one
     // not set to zeros, as few are used
@@ -285,15 +285,13 @@ std::vector<Sink> scan(const ScanTask<Key>& task, const Sink& empty) {
     ScanInterrupt interrupt(
             task.ops_per_pair * task.block_size *
             std::min(kQueryTile, task.nq));
-    SharedThresholds<Key> shared(nparts > 1 ? task.nq : 0);
+    // a radius does not change
+    const bool shares = nparts > 1 && empty.get_num_results() > 0;
+    SharedThresholds<Key> shared(shares ? task.nq : 0);
     run_on_threads(slices.size(), [&](size_t s) {
         Sink* sinks = parts[by_documents ? s : 0].data() + slices[s].q0;
         SliceScan<Key, Sink>(
-                task,
-                slices[s],
-                interrupt,
-                nparts > 1 ? &shared : nullptr,
-                sinks)
+                task, slices[s], interrupt, shares ? &shared : nullptr, sinks)
                 .run();
     });
     interrupt.throw_if_happened();
@@ -336,8 +334,11 @@ void scan_range(
         faiss::RangeSearchResult* result) {
     std::vector<InRange<Key>> found = scan(task, InRange<Key>{radius, {}});
     for (size_t q = 0; q < task.nq; q++) {
-        std::sort(found[q].found.begin(), found[q].found.end());
-        result->lims[q] = found[q].found.size();
+        auto& own = found[q].found;
+        if (!std::is_sorted(own.begin(), own.end())) {
+            std::sort(own.begin(), own.end());
+        }
+        result->lims[q] = own.size();
     }
     result->do_allocation();
     for (size_t q = 0; q < task.nq; q++) {

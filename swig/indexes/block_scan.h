@@ -84,10 +84,6 @@ struct ScanTask {
     size_t seen_before_sparse = 16;
 };
 
-/// documents of the first block where all have estimates, see TableQueries, and
-/// there are no thresholds yet
-constexpr size_t kFirstEstimates = 64;
-
 /// documents whose unpacked form fills a part of the second-level cache
 size_t get_block_size(size_t bytes_per_document);
 

@@ -41,6 +41,12 @@ FlatQueries::FlatQueries(
                   first_planes,
                   levels)) {}
 
+void set_estimates(ScanTask<float>& task) {
+    task.seen_before_sparse = 0;
+    // of the first block, for which there are no thresholds yet
+    task.block_size = 64;
+}
+
 idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
     constexpr size_t max_batch = 4096;
     constexpr size_t max_results = 1 << 20;

@@ -41,6 +41,9 @@ struct FlatQueries {
 /// the memory with tables and results
 idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k);
 
+/// all documents are compared by sparse blocks, as these have estimates
+void set_estimates(ScanTask<float>& task);
+
 /// how a flat index compares queries with its codes
 using MakeFlatTask = std::function<ScanTask<float>(const FlatQueries&)>;
 

@@ -281,17 +281,6 @@ void LevelQueries::get_keys(
     }
 }
 
-float LevelQueries::get_key(
-        const SDCQuantizer& sdc,
-        DocumentNorms& norms,
-        size_t i,
-        int32_t dot,
-        const uint8_t* code) const {
-    float key;
-    get_keys(sdc, norms, i, &dot, &code, 1, &key);
-    return key;
-}
-
 float get_norm_of_signs(const SDCQuantizer& sdc, const PlaneLayout& layout) {
     const std::vector<uint8_t> any_code(layout.code_size());
     return get_kernels().code_norm(
@@ -337,12 +326,9 @@ float DocumentNorms::operator()(const uint8_t* code) {
                     layout.view(), weight, offset.data(), step, code, code);
 }
 
-DocumentBiases::DocumentBiases(
-        const SDCQuantizer& sdc_in,
-        const PlaneLayout& layout,
-        size_t block_size)
+DocumentBiases::DocumentBiases(const SDCQuantizer& sdc_in, size_t block_size)
         : sdc(sdc_in),
-          get_norm(sdc_in, layout),
+          get_norm(sdc_in, sdc_in.layout),
           norms(sdc_in.metric_type == METRIC_L2 ? block_size : 0),
           centroid_nos(sdc_in.ncentroids > 0 ? block_size : 0),
           centroid_scales(centroid_nos.size()),

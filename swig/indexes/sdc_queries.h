@@ -126,25 +126,13 @@ struct LevelQueries {
             size_t n,
             float* keys) const;
 
-    /// the same of one document
-    float get_key(
-            const SDCQuantizer& sdc,
-            DocumentNorms& norms,
-            size_t i,
-            int32_t dot,
-            const uint8_t* code) const;
-
    private:
     void fill_centroid_keys(const SDCQuantizer& sdc);
 };
 
 /// What the documents of a block add to their keys.
 struct DocumentBiases {
-    /// @param layout  see DocumentNorms
-    DocumentBiases(
-            const SDCQuantizer& sdc,
-            const PlaneLayout& layout,
-            size_t block_size);
+    DocumentBiases(const SDCQuantizer& sdc, size_t block_size);
 
     /// document j of the block
     void load(size_t j, const uint8_t* code);

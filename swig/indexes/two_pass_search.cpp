@@ -28,27 +28,32 @@ void rescore(
         float* keys,
         idx_t* ids) {
     const SDCQuantizer& sdc = queries.sdc;
-    std::vector<uint8_t> memory;
-    std::vector<const uint8_t*> rows(n);
-    find_codes(candidates, n, memory, rows.data());
-    std::vector<int32_t> dots(n);
-    get_kernels().code_dots(
-            sdc.layout.view(),
-            queries.levels.levels.data() + q * sdc.layout.coded_dim(),
-            rows.data(),
-            n,
-            dots.data());
-    std::vector<float> candidate_keys(n);
-    DocumentNorms norms(sdc, sdc.layout);
-    queries.levels.get_keys(
-            sdc, norms, q, dots.data(), rows.data(), n, candidate_keys.data());
+    // copies of codes stay in the first-level cache
+    constexpr size_t most = 256;
     constexpr float worst = std::numeric_limits<float>::max();
+    const uint8_t* rows[most];
+    int32_t dots[most];
+    float candidate_keys[most];
+    std::vector<uint8_t> memory;
+    DocumentNorms norms(sdc, sdc.layout);
     std::vector<std::pair<float, idx_t>> entries;
     entries.reserve(n);
-    for (size_t j = 0; j < n; j++) {
-        if (candidate_keys[j] < worst) {
-            // as a scan finds them: not infinite, not NaN
-            entries.emplace_back(candidate_keys[j], candidates[j]);
+    for (size_t i = 0; i < n; i += most) {
+        const size_t count = std::min(most, n - i);
+        find_codes(candidates + i, count, memory, rows);
+        get_kernels().code_dots(
+                sdc.layout.view(),
+                queries.levels.levels.data() + q * sdc.layout.coded_dim(),
+                rows,
+                count,
+                dots);
+        queries.levels.get_keys(
+                sdc, norms, q, dots, rows, count, candidate_keys);
+        for (size_t j = 0; j < count; j++) {
+            if (candidate_keys[j] < worst) {
+                // as a scan finds them: not infinite, not NaN
+                entries.emplace_back(candidate_keys[j], candidates[i + j]);
+            }
         }
     }
     const size_t nbest = std::min<size_t>(k, entries.size());
@@ -75,7 +80,8 @@ SearchParametersSDC get_parameters(
         const auto* own = dynamic_cast<const SearchParametersSDC*>(params);
         FAISS_THROW_IF_NOT_MSG(
                 own || typeid(*params) == typeid(faiss::SearchParameters),
-                "the index takes SearchParametersSDC, not those of other types");
+                "the index takes SearchParametersSDC, not parameters of other "
+                "types");
         found.sel = params->sel;
         found.k_factor = own ? own->k_factor : found.k_factor;
         found.first_nbits = own ? own->first_nbits : found.first_nbits;
@@ -123,7 +129,8 @@ void search_in_two_passes(
     std::vector<idx_t> candidates(batch * ncandidates);
     for (idx_t i = 0; i < n; i += batch) {
         const idx_t nq = std::min(batch, n - i);
-        const FlatQueries queries(sdc, nq, x + i * sdc.dim(), passes.first_planes);
+        const FlatQueries queries(
+                sdc, nq, x + i * sdc.dim(), passes.first_planes);
         scan_knn(
                 make_task(queries),
                 ncandidates,

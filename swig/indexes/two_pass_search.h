@@ -22,8 +22,8 @@ SearchParametersSDC get_parameters(
 /// How a search compares few planes of all documents, and all of a few.
 struct TwoPasses {
     PlaneLayout first_planes;
-    /// documents that the first pass leaves, at most; 0: one pass is asked for,
-    /// or finds no less in the same time
+    /// documents that the first pass leaves, at most; 0: there is one pass, as
+    /// k_factor is 1 or would leave all, or tables have no room for the planes
     idx_t ncandidates = 0;
 
     TwoPasses(
@@ -38,11 +38,11 @@ struct TwoPasses {
  * @param memory  for codes that do not lie in memory as they are
  * @param rows    output, n pointers to codes
  */
-using FindCodes = std::function<
-        void(const idx_t* ids,
-             size_t n,
-             std::vector<uint8_t>& memory,
-             const uint8_t** rows)>;
+using FindCodes = std::function<void(
+        const idx_t* ids,
+        size_t n,
+        std::vector<uint8_t>& memory,
+        const uint8_t** rows)>;
 
 /** search() of a flat index by all planes of what is best by the first planes,
  * whose products are estimates, see TableQueries; documents count there as

@@ -103,9 +103,17 @@ static void check_all_searches(
     check_same(index, fast_scan, 2, 10, &half);
 }
 
-static void check_index(const IndexSDC& index) {
-    const IndexSDCFastScan fast_scan(index);
-    at_levels([&]() { check_all_searches(index, fast_scan); });
+static void check_index(IndexSDC index) {
+    for (const auto& [k_factor, first_nbits] :
+         {std::pair(1.0f, 1),
+          {2.5f, 1},
+          {2.5f, index.sdc.layout.nplanes() / 2 + 1}}) {
+        const Note note("k_factor", k_factor, "first_nbits", first_nbits);
+        index.k_factor = k_factor;
+        index.first_nbits = std::min(first_nbits, index.sdc.layout.nplanes());
+        const IndexSDCFastScan fast_scan(index);
+        at_levels([&]() { check_all_searches(index, fast_scan); });
+    }
 }
 
 TEST(same_results_as_rows) {

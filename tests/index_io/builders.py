@@ -97,7 +97,9 @@ def sdc(metric: int, d: int = D) -> Any:
 
 
 def sdc_fast_scan(metric: int) -> Any:
-    return faiss_bebr.IndexSDCFastScan(D, NBITS, metric)
+    index = faiss_bebr.IndexSDCFastScan(D, NBITS, metric)
+    index.k_factor, index.first_nbits = 1.5, 2
+    return index
 
 
 def graph(storage: Any) -> Any:

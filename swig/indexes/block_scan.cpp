@@ -113,10 +113,9 @@ template <class Key>
 std::vector<Slice> make_slices(const ScanTask<Key>& task) {
     const size_t nt = std::max(omp_get_max_threads(), 1);
     std::vector<Slice> slices;
-    // where bounds leave most documents out, threads that have a part of them
-    // compare more, as each has thresholds of its own
-    const size_t least =
-            kMinQueriesPerThread * (task.make_sparse_block ? 1 : 4);
+    // below this many queries a thread, documents are shared out instead: a
+    // block is then loaded once and not once a thread
+    constexpr size_t least = 128;
     if (task.nq >= nt * least) {
         for (size_t t = 0; t < nt; t++) {
             slices.push_back(

@@ -299,7 +299,9 @@ std::vector<Sink> scan(
     ScanInterrupt interrupt(
             task.distance.ops_per_pair() * task.distance.block_size() *
             kQueryTile);
-    if (task.nq >= omp_get_max_threads() * kMinQueriesPerThread) {
+    // with fewer queries a thread, lists are shared out instead
+    constexpr size_t least = 32;
+    if (task.nq >= omp_get_max_threads() * least) {
         scan_by_queries(task, interrupt, sinks, stats);
     } else {
         scan_by_entries(task, interrupt, sinks, stats);

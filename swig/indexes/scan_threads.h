@@ -11,10 +11,6 @@
 
 namespace faiss_bebr {
 
-/// below this many queries a thread, documents are shared out instead: a
-/// block is then unpacked once and not once a thread
-constexpr size_t kMinQueriesPerThread = 32;
-
 /// whether this is the first thread of all parallel regions around
 inline bool is_calling_thread() {
     for (int level = 1; level <= omp_get_level(); level++) {

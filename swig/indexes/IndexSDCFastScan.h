@@ -96,7 +96,8 @@ struct IndexSDCFastScan : faiss::Index {
             idx_t* labels,
             const faiss::SearchParameters* params = nullptr) const override;
 
-    /// strict comparison: < radius, or > radius for the inner product
+    /// strict comparison: < radius, or > radius for the inner product; by all
+    /// planes, as search1(), whatever k_factor is
     void range_search(
             idx_t n,
             const float* x,

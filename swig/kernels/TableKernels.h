@@ -32,7 +32,7 @@ struct SumBound {
 };
 
 /** Upper bounds of inner products by table look-up, for scans that few
- * documents survive.
+ * documents survive; of weights that are whole steps, estimates.
  *
  * The product of a query with the levels of a code is a sum over its bits, each
  * with a weight. The largest possible product has all bits of positive weight

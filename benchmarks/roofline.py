@@ -114,7 +114,7 @@ def _report_network(
     d_in = transform.d_in
     rng = np.random.default_rng(1)
     lines = []
-    for n in (1, 1000):
+    for n in (1, 2, 4, 16, 100, 1000):
         inputs = {
             d: rng.standard_normal((n, d), dtype=np.float32)
             for d in (d_in, transform.d_out)

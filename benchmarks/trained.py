@@ -32,7 +32,7 @@ def search_codes(
     coded = (
         transform.apply(documents)
         if document_planes is None
-        else _apply_planes(transform, documents, document_planes)
+        else apply_planes(transform, documents, document_planes)
     )
     if index.ncentroids and not moves_centroids:
         kmeans = faiss.Kmeans(
@@ -46,7 +46,7 @@ def search_codes(
     return index.code_size, index.search(transform.apply(queries), k)[1]
 
 
-def _apply_planes(
+def apply_planes(
     transform: faiss_bebr.BinarizerTransform, x: np.ndarray, nbits: int
 ) -> np.ndarray:
     """What the first planes alone, of equal widths, make of vectors, (n, m) float32."""

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 import roofline  # noqa: E402
 import speed_cases  # noqa: E402
 import timing  # noqa: E402
+import trained  # noqa: E402
 from embeddings import Embeddings  # noqa: E402
 
 import faiss_bebr  # noqa: E402
@@ -135,12 +136,16 @@ def test_roofline_counts_what_is_read(monkeypatch):
     monkeypatch.setattr(roofline, "read_bandwidth", lambda threads: 1e9)
     monkeypatch.setattr(roofline, "float_multiply_adds", lambda: 1e9)
     lines = roofline.report(1, n=2000, rounds=1)
-    assert len(lines) == 11
-    networks = [(name, n) for name in ("BEBR256x6", "continuous") for n in (1, 1000)]
-    for line, (name, n) in zip(lines[1:5], networks, strict=True):
+    assert len(lines) == 19
+    networks = [
+        (name, n)
+        for name in ("BEBR256x6", "continuous")
+        for n in (1, 2, 4, 16, 100, 1000)
+    ]
+    for line, (name, n) in zip(lines[1:13], networks, strict=True):
         assert line.startswith(f"{name} of {n} vectors of 384: ")
-    assert lines[5].startswith("BEBR256x6, packed codes of 1000 vectors: ")
-    for line, name in zip(lines[6:8], ("IndexSDC", "IndexSDCFastScan"), strict=True):
+    assert lines[13].startswith("BEBR256x6, packed codes of 1000 vectors: ")
+    for line, name in zip(lines[14:16], ("IndexSDC", "IndexSDCFastScan"), strict=True):
         assert line.startswith(f"{name}, one query, 2000 codes of 66 bytes: ")
 
 
@@ -179,3 +184,28 @@ def test_given_strings_are_compared(embeddings):
     assert by_product[0].recall == 1 > by_product[1].recall > 0.7
     assert by_distance[1].index.metric_type == faiss.METRIC_L2
     assert by_product[1].bytes_per_vector == embeddings.shape[1] // 2 + 1
+
+
+def test_parameters_of_a_search_follow_a_space(embeddings):
+    data = Embeddings(embeddings[200:], np.concatenate([embeddings[:200]] * 50))
+    one_pass, two_passes = speed_cases.given(
+        data, ["SDC4fs", "SDC4fs first_nbits=1,k_factor=1.2"]
+    )
+    assert (two_passes.index.first_nbits, two_passes.index.k_factor) == (
+        1,
+        pytest.approx(1.2),
+    )
+    assert two_passes.name == "SDC4fs first_nbits=1,k_factor=1.2"
+    assert two_passes.recall < one_pass.recall
+    with pytest.raises(RuntimeError, match="could not set parameter"):
+        speed_cases.given(data, ["SDC4fs nprobe=4"])
+
+
+@pytest.mark.parametrize("nbits", [1, 2, 3])
+def test_documents_of_few_planes(nbits, embeddings):
+    transform = roofline.random_network(embeddings.shape[1], [32] * 3)[0]
+    coded = trained.apply_planes(transform, embeddings, nbits)
+    if nbits == 3:
+        np.testing.assert_array_equal(coded, transform.apply(embeddings))
+    shallow = faiss_bebr.IndexSDC(32, nbits)
+    np.testing.assert_array_equal(shallow.sa_decode(shallow.sa_encode(coded)), coded)

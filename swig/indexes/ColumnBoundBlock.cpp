@@ -9,19 +9,6 @@ namespace faiss_bebr {
 
 namespace {
 
-std::vector<uint8_t> make_float_table(const std::vector<float>& values) {
-    constexpr size_t n = SDCQuantizer::num_scale_values;
-    std::vector<uint8_t> table(values.empty() ? 0 : 4 * n);
-    for (size_t i = 0; i < values.size(); i++) {
-        uint8_t bytes[4];
-        std::memcpy(bytes, &values[i], sizeof(bytes));
-        for (size_t k = 0; k < 4; k++) {
-            table[k * n + i] = bytes[k];
-        }
-    }
-    return table;
-}
-
 float get_largest_scale(const SDCQuantizer& sdc) {
     constexpr float largest_float16 = 65504;
     return sdc.scale_bytes == 2
@@ -31,98 +18,6 @@ float get_largest_scale(const SDCQuantizer& sdc) {
 }
 
 } // namespace
-
-ColumnTerms::ColumnTerms(const FlatQueries& queries_in)
-        : queries(queries_in),
-          sdc(queries.sdc),
-          kernels(*queries.table_kernels),
-          norm_of_signs(
-                  sdc.metric_type == faiss::METRIC_L2 && queries.has_estimates()
-                          ? get_norm_of_signs(sdc, queries.tables->layout)
-                          : 0),
-          scale_table(make_float_table(sdc.scale_values)),
-          centroid_scale_table(make_float_table(sdc.centroid_scales)),
-          scales(max_groups * kColumn),
-          centroid_scales(
-                  sdc.centroid_scales.empty() ? 0 : max_groups * kColumn),
-          norms(max_groups),
-          biases(max_groups * kColumn) {}
-
-/// of the groups that are likely to come next
-void ColumnTerms::prefetch_tails(const uint8_t* group) const {
-    for (size_t g = 0; g < ngroups; g++) {
-        for (size_t byte = sdc.layout.code_size(); byte < sdc.code_size();
-             byte++) {
-            __builtin_prefetch(group + g * stride + byte * kColumn);
-        }
-    }
-}
-
-void ColumnTerms::load(
-        const DocumentColumns& documents,
-        size_t first_group,
-        size_t n) {
-    ngroups = n;
-    stride = documents.codes->get_stride();
-    const uint8_t* group = documents.codes->get_group(first_group);
-    prefetch_tails(group + n * stride);
-    const uint8_t* scale_columns = group + sdc.layout.code_size() * kColumn;
-    numbers = group + sdc.centroid_offset() * kColumn;
-    if (sdc.scale_bytes == 1) {
-        kernels.look_up_floats(
-                scale_table.data(), scale_columns, stride, n, scales.data());
-    } else {
-        kernels.decode_float16(scale_columns, stride, n, scales.data());
-    }
-    if (!centroid_scales.empty()) {
-        kernels.look_up_floats(
-                centroid_scale_table.data(),
-                scale_columns,
-                stride,
-                n,
-                centroid_scales.data());
-    }
-    if (!documents.min_norms->empty()) {
-        std::copy_n(documents.min_norms->data() + first_group, n, norms.data());
-    }
-}
-
-void ColumnTerms::set_norms_as_biases() {
-    if (queries.has_estimates()) {
-        const float norm = norm_of_signs * (1 - kRoundingOfBounds);
-        for (size_t j = 0; j < ngroups * kColumn; j++) {
-            const float step = scales[j] * queries.tables->layout.unit();
-            biases[j] = step * step * norm;
-        }
-        return;
-    }
-    for (size_t g = 0; g < ngroups; g++) {
-        std::fill_n(
-                biases.data() + g * kColumn,
-                kColumn,
-                norms[g] - kRoundingOfBounds * std::fabs(norms[g]));
-    }
-}
-
-const float* ColumnTerms::get_biases(size_t q) {
-    if (sdc.ncentroids > 0) {
-        kernels.add_centroid_keys(
-                queries.levels.centroid_keys.data() + q * sdc.ncentroids,
-                sdc.ncentroids,
-                numbers,
-                stride,
-                centroid_scales.empty() ? nullptr : centroid_scales.data(),
-                norms.data(),
-                ngroups,
-                biases.data());
-        return biases.data();
-    }
-    if (sdc.metric_type != faiss::METRIC_L2) {
-        return nullptr;
-    }
-    set_norms_as_biases();
-    return biases.data();
-}
 
 ColumnBoundBlock::ColumnBoundBlock(
         const FlatQueries& queries_in,
@@ -135,10 +30,16 @@ ColumnBoundBlock::ColumnBoundBlock(
           documents(documents_in),
           copied(sdc.code_size()),
           candidates(std::min(kQueryTile, queries_in.size())),
-          terms(queries),
           candidate_keys(sdc, queries_in.levels, *queries_in.tables),
           sums(ColumnTerms::max_groups * kColumn),
-          found(ColumnTerms::max_groups * kColumn) {}
+          found(ColumnTerms::max_groups * kColumn) {
+    if (ScaleLimits::fit(queries)) {
+        scale_limits.emplace(queries);
+        limits.resize(candidates.size() * ScaleLimits::n);
+    } else {
+        terms.emplace(queries);
+    }
+}
 
 void ColumnBoundBlock::begin_block(size_t n) {
     documents = all_documents;
@@ -177,16 +78,9 @@ void ColumnBoundBlock::set_range(size_t begin) {
     groups.clear();
 }
 
-ColumnBoundBlock::Group ColumnBoundBlock::get_group(size_t g) const {
-    if (!groups.empty()) {
-        return groups[g];
-    }
-    const size_t number = first / kColumn + g;
-    const size_t begin = std::max(number * kColumn, first);
-    const size_t end = std::min((number + 1) * kColumn, first + ndocuments);
-    const uint64_t members = ~uint64_t(0) >> (kColumn - (end - begin))
-                    << begin % kColumn;
-    return {number, members, static_cast<uint32_t>(begin - first)};
+/// of group g of the block
+size_t ColumnBoundBlock::get_number(size_t g) const {
+    return groups.empty() ? first / kColumn + g : groups[g].number;
 }
 
 /// the documents of the block side by side
@@ -250,15 +144,20 @@ void ColumnBoundBlock::compute(size_t q0, size_t nq, const float* thresholds) {
     SumBound bounds[kQueryTile];
     for (size_t i = 0; i < nq; i++) {
         bounds[i] = make_bound(q0 + i, thresholds[i]);
-        candidates[i].places.clear();
-        candidates[i].sums.clear();
-        candidates[i].codes.clear();
+        if (scale_limits) {
+            scale_limits->compute(
+                    bounds[i], limits.data() + i * ScaleLimits::n);
+        }
+        candidates[i].resize(0, sdc.code_size());
     }
     const size_t stride = documents.codes->get_stride();
     for (size_t g = 0, n = 0; g < ngroups; g += n) {
         n = get_run(g);
-        const size_t number = get_group(g).number;
-        terms.load(documents, number, n);
+        const size_t number = get_number(g);
+        prefetch_tails(number + n, n);
+        if (terms) {
+            terms->load(documents, number, n);
+        }
         for (size_t i = 0; i < nq; i++) {
             table_kernels.sum_columns(
                     queries.tables->nbytes,
@@ -267,43 +166,75 @@ void ColumnBoundBlock::compute(size_t q0, size_t nq, const float* thresholds) {
                     stride,
                     n,
                     sums.data());
-            add_candidates(q0 + i, bounds[i], g, n);
+            add_candidates(i, g, find_open(i, bounds[i], number, n));
         }
     }
     npairs += nq * ndocuments;
 }
 
-/// those of n groups from g0 on whose keys are open
-void ColumnBoundBlock::add_candidates(
-        size_t q,
+/// what follows the planes, of n groups that are likely to come next
+void ColumnBoundBlock::prefetch_tails(size_t first_group, size_t n) const {
+    const size_t stride = documents.codes->get_stride();
+    const uint8_t* group = documents.codes->get_group(first_group);
+    for (size_t g = 0; g < n; g++) {
+        for (size_t byte = sdc.layout.code_size(); byte < sdc.code_size();
+             byte++) {
+            __builtin_prefetch(group + g * stride + byte * kColumn);
+        }
+    }
+}
+
+/** The documents of n groups whose keys are open by their sums.
+ * @param i  which one of the queries of compute()
+ * @return   how many are found
+ */
+size_t ColumnBoundBlock::find_open(
+        size_t i,
         const SumBound& bound,
-        size_t g0,
+        size_t first_group,
         size_t n) {
-    const size_t nfound = table_kernels.find_open(
+    if (scale_limits) {
+        return table_kernels.find_below_numbered(
+                sums.data(),
+                limits.data() + i * ScaleLimits::n,
+                documents.codes->get_group(first_group) +
+                        sdc.layout.code_size() * kColumn,
+                documents.codes->get_stride(),
+                n,
+                found.data());
+    }
+    return table_kernels.find_open(
             bound,
             sums.data(),
-            terms.get_scales(),
-            terms.get_biases(q),
+            terms->get_scales(),
+            terms->get_biases(first_query + i),
             n,
             found.data());
-    Candidates& out = candidates[q - first_query];
+}
+
+/// what was found of groups from the block's g0 on
+void ColumnBoundBlock::add_candidates(size_t i, size_t g0, size_t nfound) {
+    Candidates& out = candidates[i];
     const size_t code_size = sdc.code_size();
     const size_t first_byte =
             queries.has_estimates() ? sdc.layout.code_size() : 0;
+    size_t n = out.places.size();
+    out.resize(n + nfound, code_size);
     for (size_t h = 0; h < nfound; h++) {
-        const Group group = get_group(g0 + found[h] / kColumn);
-        const size_t j = found[h] % kColumn;
-        if (group.has(j)) {
-            out.places.push_back(group.get_place(j));
-            out.sums.push_back(sums[get_place_of_hit(found[h])]);
+        const size_t g = g0 + found[h] / kColumn, j = found[h] % kColumn;
+        const size_t id = get_number(g) * kColumn + j;
+        const size_t place =
+                groups.empty() ? id - first : groups[g].get_place(j);
+        if (place < ndocuments) {
+            out.places[n] = static_cast<uint32_t>(place);
+            out.sums[n] = sums[get_place_of_hit(found[h])];
             // now, while the columns are in the first-level cache
-            out.codes.resize(out.codes.size() + code_size);
             documents.codes->read_from(
-                    first_byte,
-                    group.number * kColumn + j,
-                    out.codes.data() + out.codes.size() - code_size);
+                    first_byte, id, out.codes.data() + n * code_size);
+            n++;
         }
     }
+    out.resize(n, code_size);
 }
 
 size_t ColumnBoundBlock::collect(

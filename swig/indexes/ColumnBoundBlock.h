@@ -2,50 +2,15 @@
 
 #include "indexes/CandidateKeys.h"
 #include "indexes/ColumnBlock.h"
+#include "indexes/ColumnTerms.h"
+#include "indexes/ScaleLimits.h"
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <vector>
 
 namespace faiss_bebr {
-
-/// What the documents of a few groups, one after the other, add to their
-/// bounds; in the order of sums.
-struct ColumnTerms {
-    /// groups at once, at most
-    static constexpr size_t max_groups = 16;
-
-    explicit ColumnTerms(const FlatQueries& queries);
-
-    void load(const DocumentColumns& documents, size_t first_group, size_t n);
-
-    const float* get_scales() const {
-        return scales.data();
-    }
-
-    /// @return  nullptr: zeros
-    const float* get_biases(size_t q);
-
-   private:
-    const FlatQueries& queries;
-    const SDCQuantizer& sdc;
-    const TableKernels& kernels;
-    /// of all documents before their scales, where METRIC_L2 has estimates
-    const float norm_of_signs;
-    std::vector<uint8_t> scale_table;          ///< see look_up_floats
-    std::vector<uint8_t> centroid_scale_table; ///< likewise
-    std::vector<float> scales;
-    std::vector<float> centroid_scales; ///< empty where these are ones
-    std::vector<float> norms;           ///< of groups
-    std::vector<float> biases;          ///< working memory
-
-    // of the last load()
-    size_t ngroups = 0;
-    size_t stride = 0;
-    const uint8_t* numbers = nullptr; ///< columns
-
-    void prefetch_tails(const uint8_t* group) const;
-    void set_norms_as_biases();
-};
 
 /** A block of columns of which few documents have keys below the thresholds,
  * for few queries. As of BoundBlock, only those are compared by their codes
@@ -79,14 +44,12 @@ struct ColumnBoundBlock : DocumentBlock<float> {
         uint64_t members;
         uint32_t first_place; ///< in the block, of the first member
 
-        bool has(size_t j) const {
-            return members >> j & 1;
-        }
-        /// of member j
-        uint32_t get_place(size_t j) const {
-            const uint64_t before = members & ((uint64_t(1) << j) - 1);
-            return first_place +
-                    static_cast<uint32_t>(__builtin_popcountll(before));
+        /// in the block, past its end for those of others
+        size_t get_place(size_t j) const {
+            const uint64_t bit = uint64_t(1) << j;
+            return (members & bit) == 0
+                    ? std::numeric_limits<size_t>::max()
+                    : first_place + __builtin_popcountll(members & (bit - 1));
         }
     };
 
@@ -95,6 +58,12 @@ struct ColumnBoundBlock : DocumentBlock<float> {
         std::vector<uint32_t> places; ///< in the block
         std::vector<uint16_t> sums;
         std::vector<uint8_t> codes; ///< for estimates without the planes
+
+        void resize(size_t n, size_t code_size) {
+            places.resize(n);
+            sums.resize(n);
+            codes.resize(n * code_size);
+        }
     };
 
     const FlatQueries& queries;
@@ -119,7 +88,9 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     size_t npairs = 0;                  ///< likewise
 
     // working memory
-    ColumnTerms terms;
+    std::optional<ScaleLimits> scale_limits;
+    std::optional<ColumnTerms> terms; ///< unless there are scale_limits
+    std::vector<uint16_t> limits;     ///< of the queries of compute()
     CandidateKeys candidate_keys;
     std::vector<uint16_t> sums;
     std::vector<uint32_t> found;
@@ -128,10 +99,16 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     void begin_block(size_t n);
     void copy_documents(const idx_t* ids);
     void set_range(size_t begin);
-    Group get_group(size_t g) const;
+    size_t get_number(size_t g) const;
     size_t get_run(size_t g) const;
     SumBound make_bound(size_t q, float threshold) const;
-    void add_candidates(size_t q, const SumBound& bound, size_t g0, size_t n);
+    void prefetch_tails(size_t first_group, size_t n) const;
+    size_t find_open(
+            size_t i,
+            const SumBound& bound,
+            size_t first_group,
+            size_t n);
+    void add_candidates(size_t i, size_t g0, size_t nfound);
 };
 
 } // namespace faiss_bebr

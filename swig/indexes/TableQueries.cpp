@@ -17,6 +17,14 @@ namespace {
  */
 constexpr float kMaxSteps = 390.625f;
 
+/// to the nearest integer, away from 0 in the middle, as std::lround() does,
+/// which takes a call for each
+int16_t round_weight(float x) {
+    const auto whole = static_cast<int32_t>(x);
+    const float rest = x - static_cast<float>(whole);
+    return static_cast<int16_t>(whole + (rest >= 0.5f) - (rest <= -0.5f));
+}
+
 int get_largest_sum(const std::vector<int16_t>& weights) {
     int largest = 1; // of a triple
     for (size_t i = 0; i < weights.size(); i += kTripleWeights) {
@@ -85,8 +93,8 @@ void TableQueries::set(
         step[q] *= 0.99999f;
     } else {
         for (int16_t& weight : weights) {
-            weight = static_cast<int16_t>(
-                    std::lround(static_cast<float>(weight) * steps_per_weight));
+            weight =
+                    round_weight(static_cast<float>(weight) * steps_per_weight);
         }
         factor = 256;
     }

@@ -25,9 +25,12 @@ inline int32_t get_rank_of_key(float key) {
  * does not foresee.
  */
 inline int32_t find_cut(const std::vector<int32_t>& values, size_t k) {
-    const auto [least, most] =
-            std::minmax_element(values.begin(), values.end());
-    int64_t low = *least, high = *most;
+    int32_t least = values[0], most = values[0];
+    for (int32_t value : values) {
+        least = std::min(least, value);
+        most = std::max(most, value);
+    }
+    int64_t low = least, high = most;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
         const auto cut = static_cast<int32_t>(middle);
@@ -79,7 +82,7 @@ struct BestEntries {
             entries.push_back(entry);
             if (is_full()) {
                 uses_heap() ? std::make_heap(entries.begin(), entries.end())
-                            : move_worst();
+                            : move_worst(get_ranks());
             }
             return true;
         }
@@ -117,27 +120,43 @@ struct BestEntries {
     bool uses_heap() const {
         return k < 20;
     }
-    /// of k entries
-    void move_worst() {
-        std::iter_swap(
-                std::max_element(entries.begin(), entries.end()),
-                entries.end() - 1);
-    }
-    void drop_worse() {
+    /// of the entries, valid until the next call
+    std::vector<int32_t>& get_ranks() const {
         static thread_local std::vector<int32_t> ranks;
         ranks.resize(entries.size());
         for (size_t i = 0; i < ranks.size(); i++) {
             ranks[i] = get_rank_of_key(entries[i].key);
         }
+        return ranks;
+    }
+    /// of k entries
+    void move_worst(const std::vector<int32_t>& ranks) {
+        int32_t most = ranks[0];
+        for (size_t i = 0; i < k; i++) {
+            most = std::max(most, ranks[i]);
+        }
+        size_t place = k;
+        for (size_t i = 0; i < k; i++) {
+            if (ranks[i] == most &&
+                (place == k || entries[place] < entries[i])) {
+                place = i;
+            }
+        }
+        std::swap(entries[place], entries[k - 1]);
+    }
+    void drop_worse() {
+        std::vector<int32_t>& ranks = get_ranks();
         const int32_t cut = find_cut(ranks, k);
         size_t kept = 0;
         for (size_t i = 0; i < ranks.size(); i++) {
             entries[kept] = entries[i];
-            kept += ranks[i] <= cut;
+            const int32_t rank = ranks[i];
+            ranks[kept] = rank;
+            kept += rank <= cut;
         }
         entries.resize(kept);
         if (kept == k) {
-            move_worst();
+            move_worst(ranks);
             return;
         }
         // of those with the key of the worst, not all

@@ -1,6 +1,7 @@
 #include "indexes/block_scan.h"
 
 #include "indexes/best_entries.h"
+#include "indexes/parallel_for.h"
 #include "indexes/scan_threads.h"
 #include "kernels/SDCKernels.h"
 
@@ -314,7 +315,7 @@ void scan_knn(const ScanTask<Key>& task, idx_t k, Key* keys, idx_t* ids) {
     TopK<Key> empty;
     empty.k = k;
     std::vector<TopK<Key>> found = scan(task, empty);
-    for (size_t q = 0; q < task.nq; q++) {
+    parallel_for(task.nq, 100, [&](idx_t q) {
         const auto& best = found[q].sort();
         for (idx_t rank = 0; rank < k; rank++) {
             const bool any = rank < idx_t(best.size());
@@ -322,7 +323,7 @@ void scan_knn(const ScanTask<Key>& task, idx_t k, Key* keys, idx_t* ids) {
                     any ? best[rank].key : std::numeric_limits<Key>::max();
             ids[q * k + rank] = any ? best[rank].id : -1;
         }
-    }
+    });
 }
 
 template <class Key>

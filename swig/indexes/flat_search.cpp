@@ -61,6 +61,16 @@ idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k) {
              get_query_batch(sdc)});
 }
 
+void check_batches(
+        const SDCQuantizer& sdc,
+        idx_t n,
+        idx_t batch,
+        const float* x) {
+    if (batch < n) {
+        check_queries(sdc, n, x);
+    }
+}
+
 void search_flat(
         const SDCQuantizer& sdc,
         idx_t n,
@@ -69,8 +79,8 @@ void search_flat(
         float* distances,
         idx_t* labels,
         const MakeFlatTask& make_task) {
-    check_queries(sdc, n, x);
     const idx_t batch = get_batch_size(sdc, n, k);
+    check_batches(sdc, n, batch, x);
     for (idx_t i = 0; i < n; i += batch) {
         const FlatQueries queries(
                 sdc, std::min(batch, n - i), x + i * sdc.dim());
@@ -89,8 +99,8 @@ void range_search_flat(
         faiss::RangeSearchResult* result,
         const MakeFlatTask& make_task) {
     FAISS_THROW_IF_NOT_MSG(!std::isnan(radius), "radius is NaN");
-    check_queries(sdc, n, x);
     const idx_t batch = get_batch_size(sdc, n, 1);
+    check_batches(sdc, n, batch, x);
     const auto scan = [&](idx_t i, idx_t ni, faiss::RangeSearchResult* found) {
         const FlatQueries queries(sdc, ni, x + i * sdc.dim());
         scan_range<float>(

@@ -41,6 +41,14 @@ struct FlatQueries {
 /// the memory with tables and results
 idx_t get_batch_size(const SDCQuantizer& sdc, idx_t n, idx_t k);
 
+/// check_queries() before the first of several batches, as results are written
+/// then; a single one is checked when its FlatQueries are made
+void check_batches(
+        const SDCQuantizer& sdc,
+        idx_t n,
+        idx_t batch,
+        const float* x);
+
 /// all documents are compared by sparse blocks, as these have estimates
 void set_estimates(ScanTask<float>& task);
 

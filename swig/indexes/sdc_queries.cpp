@@ -97,7 +97,6 @@ void LevelQueries::set(
         const float* x,
         bool keeps_decoded) {
     const int d = sdc.dim(), m = sdc.layout.coded_dim();
-    const bool is_l2 = sdc.metric_type == METRIC_L2;
     check_finite(n, d, x);
     sdc.check_trained();
     keeps_decoded = keeps_decoded || sdc.ncentroids > 0;
@@ -108,39 +107,52 @@ void LevelQueries::set(
     decoded.resize(keeps_decoded ? n * d : 0);
     centroid_keys.assign(
             n * sdc.ncentroids, std::numeric_limits<float>::quiet_NaN());
-    std::vector<float> mapped(d);
-    for (size_t i = 0; i < n; i++) {
-        step[i] = map_query(sdc, x, i, mapped) / 127;
-        int8_t* row = levels.data() + i * m;
-        // a step of 0 is that of zeros or denormals, whose levels are all 0
-        for (int j = 0; j < m && step[i] > 0; j++) {
-            // to the nearest integer, even ones in the middle: what is about
-            // 127 at most has no digits after the point beside this
-            constexpr float shifter = 3 << 22;
-            const float level =
-                    (mapped[j] * sdc.range[j] / step[i] + shifter) - shifter;
-            row[j] = static_cast<int8_t>(
-                    std::min(std::max(level, -127.0f), 127.0f));
-            shift[i] += row[j] * sdc.layout.level_base[j];
+    constexpr size_t at_once = 16;
+    parallel_for((n + at_once - 1) / at_once, 16, [&](idx_t t) {
+        std::vector<float> mapped(d);
+        for (size_t i = t * at_once; i < std::min((t + 1) * at_once, n); i++) {
+            set_query(sdc, x, i, mapped);
         }
-        if (!is_l2 && !keeps_decoded) {
-            continue;
+    });
+}
+
+/// @param mapped  working memory, size dim()
+void LevelQueries::set_query(
+        const SDCQuantizer& sdc,
+        const float* x,
+        size_t i,
+        std::vector<float>& mapped) {
+    const int d = sdc.dim(), m = sdc.layout.coded_dim();
+    const bool is_l2 = sdc.metric_type == METRIC_L2;
+    step[i] = map_query(sdc, x, i, mapped) / 127;
+    int8_t* row = levels.data() + i * m;
+    // a step of 0 is that of zeros or denormals, whose levels are all 0
+    for (int j = 0; j < m && step[i] > 0; j++) {
+        // to the nearest integer, even ones in the middle: what is about
+        // 127 at most has no digits after the point beside this
+        constexpr float shifter = 3 << 22;
+        const float level =
+                (mapped[j] * sdc.range[j] / step[i] + shifter) - shifter;
+        row[j] =
+                static_cast<int8_t>(std::min(std::max(level, -127.0f), 127.0f));
+        shift[i] += row[j] * sdc.layout.level_base[j];
+    }
+    if (!is_l2 && decoded.empty()) {
+        return;
+    }
+    decode_levels(sdc, step[i], row, mapped);
+    for (int j = 0; is_l2 && j < d; j++) {
+        if (sdc.query_weight[j] > 0) {
+            const float q = mapped[j];
+            mapped[j] /= sdc.query_weight[j];
+            bias[i] += sdc.ncentroids == 0 ? q * q / sdc.query_weight[j] : 0;
         }
-        decode_levels(sdc, step[i], row, mapped);
-        for (int j = 0; is_l2 && j < d; j++) {
-            if (sdc.query_weight[j] > 0) {
-                const float q = mapped[j];
-                mapped[j] /= sdc.query_weight[j];
-                bias[i] +=
-                        sdc.ncentroids == 0 ? q * q / sdc.query_weight[j] : 0;
-            }
-        }
-        if (!sdc.centroid_scales.empty()) {
-            bias[i] = get_product(d, mapped.data(), sdc.origin.data());
-        }
-        if (keeps_decoded) {
-            std::copy(mapped.begin(), mapped.end(), decoded.data() + i * d);
-        }
+    }
+    if (!sdc.centroid_scales.empty()) {
+        bias[i] = get_product(d, mapped.data(), sdc.origin.data());
+    }
+    if (!decoded.empty()) {
+        std::copy(mapped.begin(), mapped.end(), decoded.data() + i * d);
     }
 }
 

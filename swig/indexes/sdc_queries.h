@@ -127,6 +127,11 @@ struct LevelQueries {
             float* keys) const;
 
    private:
+    void set_query(
+            const SDCQuantizer& sdc,
+            const float* x,
+            size_t i,
+            std::vector<float>& mapped);
     void fill_centroid_keys(const SDCQuantizer& sdc);
 };
 

@@ -122,9 +122,9 @@ void search_in_two_passes(
         idx_t* labels,
         const MakeFlatTask& make_task,
         const FindCodes& find_codes) {
-    check_queries(sdc, n, x);
     const idx_t ncandidates = passes.ncandidates;
     const idx_t batch = get_batch_size(sdc, n, ncandidates);
+    check_batches(sdc, n, batch, x);
     std::vector<float> first_keys(batch * ncandidates);
     std::vector<idx_t> candidates(batch * ncandidates);
     for (idx_t i = 0; i < n; i += batch) {

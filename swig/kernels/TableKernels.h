@@ -174,6 +174,21 @@ struct TableKernels {
             const float* biases,
             size_t ngroups,
             uint32_t* hits);
+
+    /** Documents whose sum is below the limit of their number, ascending.
+     * @param sums     ngroups * 64
+     * @param limits   of 256 numbers
+     * @param columns  of the numbers
+     * @param hits     output, their numbers, room for ngroups * 64
+     * @return         how many
+     */
+    size_t (*find_below_numbered)(
+            const uint16_t* sums,
+            const uint16_t* limits,
+            const uint8_t* columns,
+            size_t stride,
+            size_t ngroups,
+            uint32_t* hits);
 };
 
 // Internal: no file may leave a function for another instruction set to others.

@@ -287,6 +287,48 @@ size_t find_open(
     return nhits;
 }
 
+size_t find_below_numbered(
+        const uint16_t* sums,
+        const uint16_t* limits,
+        const uint8_t* columns,
+        size_t stride,
+        size_t ngroups,
+        uint32_t* hits) {
+    size_t nhits = 0;
+    for (size_t g = 0; g < ngroups; g++) {
+        uint16_t own[kColumn];
+        for (size_t j = 0; j < kRegister; j++) {
+            own[j] = limits[columns[2 * j]];
+            own[kRegister + j] = limits[columns[2 * j + 1]];
+        }
+        uint32_t below[2];
+#pragma GCC unroll 2
+        for (size_t i = 0; i < 2; i++) {
+            __m256i masks[2];
+#pragma GCC unroll 2
+            for (size_t h = 0; h < 2; h++) {
+                const size_t j = i * kRegister + 16 * h;
+                const __m256i sum = _mm256_loadu_si256(
+                        (const __m256i*)(sums + g * kColumn + j));
+                const __m256i limit =
+                        _mm256_loadu_si256((const __m256i*)(own + j));
+                // no less: the maximum is the sum
+                masks[h] =
+                        _mm256_cmpeq_epi16(_mm256_max_epu16(sum, limit), sum);
+            }
+            // in the order of 64-bit quarters: 0, 2, 1, 3
+            const __m256i bytes = _mm256_permute4x64_epi64(
+                    _mm256_packs_epi16(masks[0], masks[1]), 0xd8);
+            below[i] = ~static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
+        }
+        if ((below[0] | below[1]) != 0) {
+            nhits += store_hits(g, below[0], below[1], hits + nhits);
+        }
+        columns += stride;
+    }
+    return nhits;
+}
+
 } // namespace
 
 } // namespace faiss_bebr

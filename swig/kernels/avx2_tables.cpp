@@ -183,7 +183,8 @@ const TableKernels avx2_table_kernels = {
         decode_float16,
         look_up_floats,
         add_centroid_keys,
-        find_open};
+        find_open,
+        find_below_numbered};
 
 } // namespace faiss_bebr
 

@@ -143,15 +143,43 @@ void decode_float16(
     }
 }
 
-/// entries of a table of 256 bytes
-inline __m512i look_up_byte(const uint8_t* table, __m512i index) {
-    const __m512i lower = _mm512_permutex2var_epi8(
-            _mm512_loadu_si512(table), index, _mm512_loadu_si512(table + 64));
-    const __m512i upper = _mm512_permutex2var_epi8(
-            _mm512_loadu_si512(table + 128),
-            index,
-            _mm512_loadu_si512(table + 192));
-    return _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(index), upper);
+/// A table of 256 bytes.
+struct ByteTable {
+    __m512i rows[4];
+
+    __m512i look_up(__m512i index) const {
+        const __m512i lower = _mm512_permutex2var_epi8(rows[0], index, rows[1]);
+        const __m512i upper = _mm512_permutex2var_epi8(rows[2], index, rows[3]);
+        return _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(index), upper);
+    }
+};
+
+/// of bytes one after the other
+inline ByteTable load_byte_table(const uint8_t* bytes) {
+    ByteTable table;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        table.rows[i] = _mm512_loadu_si512(bytes + 64 * i);
+    }
+    return table;
+}
+
+/// of the lower or the upper bytes of numbers
+inline ByteTable load_byte_table(const uint16_t* numbers, bool has_upper) {
+    ByteTable table;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        __m256i bytes[2];
+#pragma GCC unroll 2
+        for (int k = 0; k < 2; k++) {
+            const __m512i x = _mm512_loadu_si512(numbers + 64 * i + 32 * k);
+            bytes[k] = _mm512_cvtepi16_epi8(
+                    has_upper ? _mm512_srli_epi16(x, 8) : x);
+        }
+        table.rows[i] = _mm512_inserti64x4(
+                _mm512_castsi256_si512(bytes[0]), bytes[1], 1);
+    }
+    return table;
 }
 
 /// numbers of 32 bits, of their lower and upper halves
@@ -191,7 +219,7 @@ void look_up_floats(
         __m512i bytes[4], low[2], high[2];
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++) {
-            bytes[k] = look_up_byte(table + 256 * k, index);
+            bytes[k] = load_byte_table(table + 256 * k).look_up(index);
         }
         join_bytes(bytes[0], bytes[1], low);
         join_bytes(bytes[2], bytes[3], high);
@@ -275,6 +303,33 @@ size_t find_open(
         if ((even | odd) != 0) {
             nhits += store_hits(g, even, odd, hits + nhits);
         }
+    }
+    return nhits;
+}
+
+size_t find_below_numbered(
+        const uint16_t* sums,
+        const uint16_t* limits,
+        const uint8_t* columns,
+        size_t stride,
+        size_t ngroups,
+        uint32_t* hits) {
+    const ByteTable lower = load_byte_table(limits, false);
+    const ByteTable upper = load_byte_table(limits, true);
+    size_t nhits = 0;
+    for (size_t g = 0; g < ngroups; g++) {
+        const __m512i number = _mm512_loadu_si512(columns);
+        __m512i limit[2];
+        join_bytes(lower.look_up(number), upper.look_up(number), limit);
+        const uint16_t* sum = sums + g * kColumn;
+        const __mmask32 even =
+                _mm512_cmplt_epu16_mask(_mm512_loadu_si512(sum), limit[0]);
+        const __mmask32 odd = _mm512_cmplt_epu16_mask(
+                _mm512_loadu_si512(sum + kColumn / 2), limit[1]);
+        if (!_kortestz_mask32_u8(even, odd)) {
+            nhits += store_hits(g, even, odd, hits + nhits);
+        }
+        columns += stride;
     }
     return nhits;
 }

@@ -325,7 +325,8 @@ const TableKernels avx512_vbmi_table_kernels = {
         decode_float16,
         look_up_floats,
         add_centroid_keys,
-        find_open};
+        find_open,
+        find_below_numbered};
 
 } // namespace faiss_bebr
 

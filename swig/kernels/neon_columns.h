@@ -236,6 +236,39 @@ size_t find_open(
     return nhits;
 }
 
+size_t find_below_numbered(
+        const uint16_t* sums,
+        const uint16_t* limits,
+        const uint8_t* columns,
+        size_t stride,
+        size_t ngroups,
+        uint32_t* hits) {
+    const uint16x8_t bits = {1, 2, 4, 8, 16, 32, 64, 128};
+    size_t nhits = 0;
+    for (size_t g = 0; g < ngroups; g++) {
+        uint16_t own[kColumn];
+        for (size_t j = 0; j < kColumn / 2; j++) {
+            own[j] = limits[columns[2 * j]];
+            own[kColumn / 2 + j] = limits[columns[2 * j + 1]];
+        }
+        uint64_t below = 0;
+        for (size_t j = 0; j < kColumn; j += 8) {
+            const uint16x8_t is_below = vcltq_u16(
+                    vld1q_u16(sums + g * kColumn + j), vld1q_u16(own + j));
+            below |= uint64_t(vaddvq_u16(vandq_u16(is_below, bits))) << j;
+        }
+        if (below != 0) {
+            nhits += store_hits(
+                    g,
+                    static_cast<uint32_t>(below),
+                    static_cast<uint32_t>(below >> 32),
+                    hits + nhits);
+        }
+        columns += stride;
+    }
+    return nhits;
+}
+
 } // namespace
 
 } // namespace faiss_bebr

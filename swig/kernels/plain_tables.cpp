@@ -240,6 +240,26 @@ size_t find_open(
     return nhits;
 }
 
+size_t find_below_numbered(
+        const uint16_t* sums,
+        const uint16_t* limits,
+        const uint8_t* columns,
+        size_t stride,
+        size_t ngroups,
+        uint32_t* hits) {
+    size_t nhits = 0;
+    for (size_t g = 0; g < ngroups; g++) {
+        for (size_t j = 0; j < kColumn; j++) {
+            const uint16_t sum = sums[g * kColumn + get_place_of_sum(j)];
+            if (sum < limits[columns[j]]) {
+                hits[nhits++] = static_cast<uint32_t>(g * kColumn + j);
+            }
+        }
+        columns += stride;
+    }
+    return nhits;
+}
+
 } // namespace
 
 const TableKernels plain_table_kernels = {
@@ -252,7 +272,8 @@ const TableKernels plain_table_kernels = {
         decode_float16,
         look_up_floats,
         add_centroid_keys,
-        find_open};
+        find_open,
+        find_below_numbered};
 
 const TableKernels plain_table_kernels_of_4_bits = {
         4,
@@ -264,6 +285,7 @@ const TableKernels plain_table_kernels_of_4_bits = {
         decode_float16,
         look_up_floats,
         add_centroid_keys,
-        find_open};
+        find_open,
+        find_below_numbered};
 
 } // namespace faiss_bebr

@@ -268,3 +268,49 @@ TEST(open_documents) {
         }
     }
 }
+
+/// @param most  of the sums and limits
+static void check_below_numbered(int most, size_t ngroups) {
+    const Note note("most", most, "ngroups", ngroups);
+    test::Random random(static_cast<uint32_t>(ngroups + most));
+    Columns columns(random, 1, 2, ngroups);
+    Exact<uint16_t> sums(ngroups * kColumn), limits(256);
+    for (size_t j = 0; j < sums.n; j++) {
+        sums[j] = static_cast<uint16_t>(random.integer(0, most));
+    }
+    for (size_t i = 0; i < limits.n; i++) {
+        // few sums are below some, and none below 0
+        limits[i] = static_cast<uint16_t>(random.integer(0, most) / (i + 1));
+    }
+    limits[255] = 65535;
+    std::vector<uint32_t> expected;
+    for (size_t j = 0; j < sums.n; j++) {
+        const size_t g = j / kColumn, place = j % kColumn;
+        const uint16_t limit = limits[columns.get(g, 0, place)];
+        if (sums[g * kColumn + get_place_of_sum(place)] < limit) {
+            expected.push_back(static_cast<uint32_t>(j));
+        }
+    }
+    CHECK(!expected.empty());
+    for (const auto& [name, kernels] : get_all_table_kernels()) {
+        const Note kernel("kernels", name);
+        Exact<uint32_t> hits(sums.n);
+        const size_t nhits = kernels.find_below_numbered(
+                sums.data(),
+                limits.data(),
+                columns.bytes.data(),
+                columns.stride,
+                ngroups,
+                hits.data());
+        CHECK_EQUAL(nhits, expected.size());
+        CHECK(std::equal(expected.begin(), expected.end(), hits.data()));
+    }
+}
+
+TEST(documents_below_the_limit_of_their_number) {
+    for (int most : {100, 2000, 65535}) {
+        for (size_t ngroups : {1, 5, 33}) {
+            check_below_numbered(most, ngroups);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+#include "indexes/ScaleLimits.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace faiss_bebr {
+
+bool ScaleLimits::fit(const FlatQueries& queries) {
+    const SDCQuantizer& sdc = queries.sdc;
+    return sdc.scale_bytes == 1 && sdc.ncentroids == 0 &&
+            (sdc.metric_type != faiss::METRIC_L2 || queries.has_estimates());
+}
+
+ScaleLimits::ScaleLimits(const FlatQueries& queries)
+        : inverse_scales(n), bias_ratios(n) {
+    const SDCQuantizer& sdc = queries.sdc;
+    float bias_ratio = 0;
+    if (sdc.metric_type == faiss::METRIC_L2) {
+        const float unit = queries.tables->layout.unit();
+        bias_ratio = unit * unit *
+                get_norm_of_signs(sdc, queries.tables->layout) *
+                (1 - kRoundingOfBounds);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const float scale = sdc.scale_values[i];
+        // that of 0 is infinite, and there are none of denormals
+        inverse_scales[i] = scale == 0 || std::isnormal(scale)
+                ? 1 / scale
+                : std::numeric_limits<float>::quiet_NaN();
+        bias_ratios[i] = bias_ratio * scale;
+    }
+}
+
+/** What is open has
+ *
+ *     sum < product / step - (gap / scale + bias / scale) / step
+ *
+ * and what is NaN here leaves it open.
+ */
+void ScaleLimits::compute(const SumBound& bound, uint16_t* limits) const {
+    // sums are below it, as those of kMaxTableBytes are
+    constexpr float most = std::numeric_limits<uint16_t>::max();
+    if (!(bound.step >= std::numeric_limits<float>::min())) {
+        std::fill_n(limits, n, std::numeric_limits<uint16_t>::max());
+        return;
+    }
+    const float gap = bound.gap > 0 ? bound.gap * (1 - kRoundingOfBounds)
+                                    : bound.gap * (1 + kRoundingOfBounds);
+    const float inverse_step = 1 / bound.step;
+    // one more for what is cut off, and one for rounding
+    const float first = bound.product * inverse_step + 2;
+    // two loops, for compilers
+    float values[n];
+    for (size_t i = 0; i < n; i++) {
+        const float rest = gap * inverse_scales[i] + bias_ratios[i];
+        const float limit = first - rest * inverse_step;
+        values[i] = std::max(0.0f, std::min(most, limit));
+    }
+    for (size_t i = 0; i < n; i++) {
+        limits[i] = static_cast<uint16_t>(static_cast<int32_t>(values[i]));
+    }
+}
+
+} // namespace faiss_bebr

@@ -75,11 +75,14 @@ void TableQueries::set(
     int64_t sum_of_magnitudes = 0;
     for (int t = 0; t < layout.nplanes(); t++) {
         const int up = 1 << (layout.nplanes() - 1 - t);
-        for (int i = 0; i < layout.plane_widths[t]; i++) {
-            sum_of_magnitudes += std::abs(up * levels[i]);
+        for (int i = 0; i < layout.plane_widths[t]; i += 8) {
             const size_t byte = layout.plane_offsets[t] + i / 8;
-            weights[get_table_bit(kernels.index_bits, byte, i % 8)] =
-                    static_cast<int16_t>(up * levels[i]);
+            for (int bit = 0; bit < 8; bit++) {
+                const int weight = up * levels[i + bit];
+                sum_of_magnitudes += std::abs(weight);
+                weights[get_table_bit(kernels.index_bits, byte, bit)] =
+                        static_cast<int16_t>(weight);
+            }
         }
     }
     const float steps_per_weight =

@@ -1,6 +1,5 @@
 #include "indexes/ivf_batch_scan.h"
 
-#include "codes/lane_sums.h"
 #include "indexes/IndexIVFSDC.h"
 #include "indexes/SDCBlock.h"
 #include "indexes/best_entries.h"
@@ -52,6 +51,22 @@ struct Probe {
     size_t query;
 };
 
+/// in the order of lists, and then as they were
+std::vector<Probe> sort_by_lists(
+        size_t nlist,
+        const std::vector<Probe>& probes) {
+    std::vector<size_t> begin(nlist + 1);
+    for (const Probe& probe : probes) {
+        begin[probe.list_no + 1]++;
+    }
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    std::vector<Probe> sorted(probes.size());
+    for (const Probe& probe : probes) {
+        sorted[begin[probe.list_no]++] = probe;
+    }
+    return sorted;
+}
+
 /// those of the queries q0 .. q1 - 1, list by list; of one query as assigned,
 /// for the nearest lists leave few entries of others that are better
 std::vector<Probe> make_probes(const IVFBatch& batch, size_t q0, size_t q1) {
@@ -69,12 +84,7 @@ std::vector<Probe> make_probes(const IVFBatch& batch, size_t q0, size_t q1) {
                 batch.index.nlist);
         probes.push_back({list_no, i / batch.nprobe});
     }
-    if (q1 - q0 > 1) {
-        std::sort(probes.begin(), probes.end(), [](auto& a, auto& b) {
-            return std::tie(a.list_no, a.query) < std::tie(b.list_no, b.query);
-        });
-    }
-    return probes;
+    return q1 - q0 > 1 ? sort_by_lists(batch.index.nlist, probes) : probes;
 }
 
 /// One thread's scan of its queries.
@@ -305,8 +315,7 @@ float get_centroid_product(
         const IndexIVFSDC& index,
         const float* query,
         const float* centroid) {
-    return static_cast<float>(sum_in_lanes<double>(
-            index.d, [=](int i) { return double(query[i]) * centroid[i]; }));
+    return get_kernels().double_product(index.d, query, centroid);
 }
 
 void search_ivf_batch(

@@ -67,15 +67,28 @@ void decode_levels(
     }
 }
 
+/** Run body(i, mapped) for all queries with all threads.
+ * @param body  its second argument is working memory, size dim()
+ */
+template <class Body>
+void for_each_query(const SDCQuantizer& sdc, size_t n, const Body& body) {
+    constexpr size_t at_once = 16;
+    parallel_for((n + at_once - 1) / at_once, 16, [&](idx_t t) {
+        std::vector<float> mapped(sdc.dim());
+        for (size_t i = t * at_once; i < std::min((t + 1) * at_once, n); i++) {
+            body(i, mapped);
+        }
+    });
+}
+
 } // namespace
 
 void check_queries(const SDCQuantizer& sdc, size_t n, const float* x) {
     check_finite(n, sdc.dim(), x);
     sdc.check_trained();
-    std::vector<float> mapped(sdc.dim());
-    for (size_t i = 0; i < n; i++) {
+    for_each_query(sdc, n, [&](size_t i, std::vector<float>& mapped) {
         map_query(sdc, x, i, mapped);
-    }
+    });
 }
 
 size_t get_query_batch(const SDCQuantizer& sdc) {
@@ -107,12 +120,8 @@ void LevelQueries::set(
     decoded.resize(keeps_decoded ? n * d : 0);
     centroid_keys.assign(
             n * sdc.ncentroids, std::numeric_limits<float>::quiet_NaN());
-    constexpr size_t at_once = 16;
-    parallel_for((n + at_once - 1) / at_once, 16, [&](idx_t t) {
-        std::vector<float> mapped(d);
-        for (size_t i = t * at_once; i < std::min((t + 1) * at_once, n); i++) {
-            set_query(sdc, x, i, mapped);
-        }
+    for_each_query(sdc, n, [&](size_t i, std::vector<float>& mapped) {
+        set_query(sdc, x, i, mapped);
     });
 }
 

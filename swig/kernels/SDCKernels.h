@@ -196,6 +196,11 @@ struct SDCKernels {
     ProductFunction* products;
     ProductFunction* rounded_products;
 
+    /** The sum of a[k] * b[k] for k < n in double, then rounded to float;
+     * lanes as of products.
+     */
+    float (*double_product)(size_t n, const float* a, const float* b);
+
     /** Hamming distances in int32.
      * @param nwords   64-bit words of a code
      * @param queries  nq rows of nwords

@@ -287,6 +287,7 @@ const SDCKernels avx2_kernels = {
         code_l2sqr,
         multiply<ProductTiles<true>>,
         multiply<ProductTiles<false>>,
+        double_product,
         hamming,
         collect_float,
         collect_int};

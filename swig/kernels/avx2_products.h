@@ -2,6 +2,7 @@
 
 #include "kernels/product_tiles.h"
 
+#include <cstring>
 #include <immintrin.h>
 
 // Included by files that are compiled for AVX2 and FMA.
@@ -100,6 +101,37 @@ struct ProductTiles {
         }
     }
 };
+
+float double_product(size_t n, const float* a, const float* b) {
+    __m256d sums[4] = {};
+    const auto add = [&](const float* x, const float* y) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            // products of floats are exact, so it does not matter that they are
+            // fused
+            sums[i] = _mm256_fmadd_pd(
+                    _mm256_cvtps_pd(_mm_loadu_ps(x + 4 * i)),
+                    _mm256_cvtps_pd(_mm_loadu_ps(y + 4 * i)),
+                    sums[i]);
+        }
+    };
+    size_t k = 0;
+    for (; k + kLanes <= n; k += kLanes) {
+        add(a + k, b + k);
+    }
+    if (k < n) {
+        float x[kLanes] = {}, y[kLanes] = {};
+        std::memcpy(x, a + k, (n - k) * sizeof(float));
+        std::memcpy(y, b + k, (n - k) * sizeof(float));
+        add(x, y);
+    }
+    const __m256d quarters = _mm256_add_pd(
+            _mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
+    const __m128d eighths = _mm_add_pd(
+            _mm256_castpd256_pd128(quarters),
+            _mm256_extractf128_pd(quarters, 1));
+    return static_cast<float>(_mm_cvtsd_f64(_mm_hadd_pd(eighths, eighths)));
+}
 
 } // namespace
 

@@ -181,6 +181,7 @@ const SDCKernels avx512_kernels = {
         code_l2sqr,
         multiply<ProductTiles<true>>,
         multiply<ProductTiles<false>>,
+        double_product,
         hamming,
         collect_float,
         collect_int};

@@ -105,6 +105,35 @@ struct ProductTiles {
     }
 };
 
+float double_product(size_t n, const float* a, const float* b) {
+    // products of floats are exact, so it does not matter that they are fused
+    __m512d low = _mm512_setzero_pd(), high = low;
+    const auto add = [&](__m256 x, __m256 y, __m512d& sums) {
+        sums = _mm512_fmadd_pd(_mm512_cvtps_pd(x), _mm512_cvtps_pd(y), sums);
+    };
+    size_t k = 0;
+    for (; k + kLanes <= n; k += kLanes) {
+        add(_mm256_loadu_ps(a + k), _mm256_loadu_ps(b + k), low);
+        add(_mm256_loadu_ps(a + k + 8), _mm256_loadu_ps(b + k + 8), high);
+    }
+    if (k < n) {
+        const __mmask16 rest = (1u << (n - k)) - 1;
+        const __m512 x = _mm512_maskz_loadu_ps(rest, a + k);
+        const __m512 y = _mm512_maskz_loadu_ps(rest, b + k);
+        add(_mm512_castps512_ps256(x), _mm512_castps512_ps256(y), low);
+        add(_mm512_castps512_ps256(_mm512_shuffle_f32x4(x, x, 0xee)),
+            _mm512_castps512_ps256(_mm512_shuffle_f32x4(y, y, 0xee)),
+            high);
+    }
+    const __m512d halves = _mm512_add_pd(low, high);
+    const __m256d quarters = _mm256_add_pd(
+            _mm512_castpd512_pd256(halves), _mm512_extractf64x4_pd(halves, 1));
+    const __m128d eighths = _mm_add_pd(
+            _mm256_castpd256_pd128(quarters),
+            _mm256_extractf128_pd(quarters, 1));
+    return static_cast<float>(_mm_cvtsd_f64(_mm_hadd_pd(eighths, eighths)));
+}
+
 } // namespace
 
 } // namespace faiss_bebr

@@ -245,6 +245,7 @@ const SDCKernels neon_kernels = {
         code_l2sqr,
         multiply<ProductTiles<true>>,
         multiply<ProductTiles<false>>,
+        double_product,
         hamming,
         collect_float,
         collect_int};

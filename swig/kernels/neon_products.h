@@ -91,6 +91,46 @@ struct ProductTiles {
     }
 };
 
+float double_product(size_t n, const float* a, const float* b) {
+    float64x2_t sums[8];
+    for (float64x2_t& sum : sums) {
+        sum = vdupq_n_f64(0);
+    }
+    const auto add = [&](const float* x, const float* y) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            const float32x4_t p = vld1q_f32(x + 4 * i);
+            const float32x4_t q = vld1q_f32(y + 4 * i);
+            // products of floats are exact, so it does not matter that they are
+            // fused
+            sums[2 * i] = vfmaq_f64(
+                    sums[2 * i],
+                    vcvt_f64_f32(vget_low_f32(p)),
+                    vcvt_f64_f32(vget_low_f32(q)));
+            sums[2 * i + 1] = vfmaq_f64(
+                    sums[2 * i + 1],
+                    vcvt_high_f64_f32(p),
+                    vcvt_high_f64_f32(q));
+        }
+    };
+    size_t k = 0;
+    for (; k + kLanes <= n; k += kLanes) {
+        add(a + k, b + k);
+    }
+    if (k < n) {
+        float x[kLanes] = {}, y[kLanes] = {};
+        std::memcpy(x, a + k, (n - k) * sizeof(float));
+        std::memcpy(y, b + k, (n - k) * sizeof(float));
+        add(x, y);
+    }
+    for (int half = 4; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) {
+            sums[i] = vaddq_f64(sums[i], sums[i + half]);
+        }
+    }
+    return static_cast<float>(vaddvq_f64(sums[0]));
+}
+
 } // namespace
 
 } // namespace faiss_bebr

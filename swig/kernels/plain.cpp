@@ -244,6 +244,19 @@ void products(
     }
 }
 
+float double_product(size_t n, const float* a, const float* b) {
+    double lanes[16] = {0};
+    for (size_t k = 0; k < n; k++) {
+        lanes[k % 16] += double(a[k]) * b[k];
+    }
+    for (size_t half = 8; half > 0; half /= 2) {
+        for (size_t j = 0; j < half; j++) {
+            lanes[j] += lanes[j + half];
+        }
+    }
+    return static_cast<float>(lanes[0]);
+}
+
 size_t collect_float(
         const FloatKey& key,
         const int32_t* dots,
@@ -301,6 +314,7 @@ const SDCKernels plain_kernels = {
         code_l2sqr,
         products<true>,
         products<false>,
+        double_product,
         hamming,
         collect_float,
         collect_int};

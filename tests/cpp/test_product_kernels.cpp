@@ -156,6 +156,53 @@ TEST(rounded_products_are_those_of_lane_sums) {
     }
 }
 
+static float get_double_product(const float* a, const float* b, size_t n) {
+    return static_cast<float>(sum_in_lanes<double>(
+            int(n), [=](int k) { return double(a[k]) * b[k]; }));
+}
+
+TEST(products_in_double) {
+    for (size_t n = 0; n <= 70; n++) {
+        // sums that cancel out
+        std::vector<float> a = test::Random(1).normal(n);
+        std::vector<float> b = test::Random(2).normal(n);
+        for (size_t k = 1; k < n; k += 2) {
+            a[k] = a[k - 1] * 1e10f;
+            b[k - 1] = -b[k] * 1e10f;
+        }
+        Exact<float> exact_a(a), exact_b(b);
+        for (const SDCKernels& kernels : get_all_kernels()) {
+            const Note note("kernels", kernels.name, "n", n);
+            check_same(
+                    kernels.double_product(n, exact_a.data(), exact_b.data()),
+                    get_double_product(a.data(), b.data(), n));
+        }
+    }
+}
+
+TEST(products_in_double_at_the_ends_of_the_range) {
+    const float infinity = std::numeric_limits<float>::infinity();
+    const float largest = std::numeric_limits<float>::max();
+    const float least = std::numeric_limits<float>::denorm_min();
+    for (float special :
+         {infinity, -infinity, NAN, largest, -largest, least, -least, -0.0f}) {
+        for (size_t n : {5, 16, 37}) {
+            std::vector<float> a = test::Random(3).normal(n), b = a;
+            a[n / 2] = special;
+            a[0] = b[n - 1] = -0.0f;
+            for (const SDCKernels& kernels : get_all_kernels()) {
+                const Note note("kernels", kernels.name, "special", special);
+                check_same(
+                        kernels.double_product(n, a.data(), b.data()),
+                        get_double_product(a.data(), b.data(), n));
+                check_same(
+                        kernels.double_product(n, a.data(), a.data()),
+                        get_double_product(a.data(), a.data(), n));
+            }
+        }
+    }
+}
+
 TEST(products_of_numbers_at_the_ends_of_the_range) {
     const float infinity = std::numeric_limits<float>::infinity();
     const float largest = std::numeric_limits<float>::max();

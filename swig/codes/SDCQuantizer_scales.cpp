@@ -182,6 +182,23 @@ float SDCQuantizer::get_scale(const uint8_t* code) const {
     return decode_float16(half);
 }
 
+void SDCQuantizer::get_scales(
+        const uint8_t* const* codes,
+        size_t n,
+        float* scales) const {
+    if (scale_bytes == 2) {
+        for (size_t i = 0; i < n; i++) {
+            scales[i] = get_scale(codes[i]);
+        }
+        return;
+    }
+    const size_t place = layout.code_size();
+    const float* values = scale_values.data();
+    for (size_t i = 0; i < n; i++) {
+        scales[i] = values[codes[i][place]];
+    }
+}
+
 float SDCQuantizer::get_max_scale(const uint8_t* const* codes, size_t n) const {
     const size_t place = layout.code_size();
     if (scale_bytes == 1) {

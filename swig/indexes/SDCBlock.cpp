@@ -25,17 +25,17 @@ void SDCBlock::load(const idx_t* ids, size_t n) {
         levels.resize(block_size * sdc.layout.coded_dim());
     }
     rows.resize(n);
-    for (size_t j = 0; j < n; j += kGroup) {
-        const size_t end = std::min(j + kGroup, n);
-        for (size_t k = j; k < end; k++) {
-            rows[k] = codes + ids[k] * code_size;
-            scale[k] = sdc.get_scale(rows[k]);
-            biases.load(k, rows[k]);
-        }
-        if (unpacks) {
-            uint8_t* group = levels.data() + j * sdc.layout.coded_dim();
-            kernels.unpack_group(view, rows.data() + j, end - j, group);
-        }
+    for (size_t j = 0; j < n; j++) {
+        rows[j] = codes + ids[j] * code_size;
+    }
+    sdc.get_scales(rows.data(), n, scale.data());
+    biases.load(rows.data(), n);
+    for (size_t j = 0; unpacks && j < n; j += kGroup) {
+        kernels.unpack_group(
+                view,
+                rows.data() + j,
+                std::min(kGroup, n - j),
+                levels.data() + j * sdc.layout.coded_dim());
     }
 }
 

@@ -55,12 +55,13 @@ void SortedBoundBlock::sort_rows() {
     const SDCQuantizer& sdc = scan.sdc;
     const size_t n = rows.size();
     std::vector<uint32_t> classes(n);
+    std::vector<float> unsorted_scales(n);
+    sdc.get_scales(rows.data(), n, unsorted_scales.data());
     for (size_t j = 0; j < n; j++) {
         if (sdc.ncentroids > 0) {
             classes[j] = static_cast<uint32_t>(sdc.get_centroid_no(rows[j]));
         } else {
-            const float scale = sdc.get_scale(rows[j]);
-            std::memcpy(&classes[j], &scale, sizeof(scale));
+            std::memcpy(&classes[j], &unsorted_scales[j], sizeof(float));
             classes[j] >>= 17; // six digits stay
         }
     }
@@ -77,6 +78,7 @@ void SortedBoundBlock::sort_rows() {
     for (size_t j = 0; j < n; j++) {
         const uint32_t place = begin[classes[j] - first]++;
         sorted[place] = rows[j];
+        scales[place] = unsorted_scales[j];
         places[place] = static_cast<uint32_t>(j);
     }
     rows.swap(sorted);
@@ -88,11 +90,10 @@ void SortedBoundBlock::set_group(size_t g) {
     const size_t end = std::min(begin + kColumn, rows.size());
     inverse_scales[g] = get_inverse_scale(g);
     min_norms[g] = get_min_norm(g);
+    if (sdc.ncentroids == 0) {
+        return;
+    }
     for (size_t j = begin; j < end; j++) {
-        scales[j] = sdc.get_scale(rows[j]);
-        if (sdc.ncentroids == 0) {
-            continue;
-        }
         const auto number = static_cast<uint16_t>(sdc.get_centroid_no(rows[j]));
         row_centroids[j] = number;
         row_centroid_scales[j] = sdc.get_centroid_scale(rows[j]);
@@ -101,13 +102,10 @@ void SortedBoundBlock::set_group(size_t g) {
         }
     }
     centroids_begin[g + 1] = static_cast<uint32_t>(centroid_nos.size());
-    if (sdc.ncentroids > 0) {
-        const auto first = row_centroid_scales.begin();
-        const auto [least, most] =
-                std::minmax_element(first + begin, first + end);
-        min_centroid_scales[g] = *least;
-        max_centroid_scales[g] = *most;
-    }
+    const auto first = row_centroid_scales.begin();
+    const auto [least, most] = std::minmax_element(first + begin, first + end);
+    min_centroid_scales[g] = *least;
+    max_centroid_scales[g] = *most;
 }
 
 void SortedBoundBlock::set_limits(

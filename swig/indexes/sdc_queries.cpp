@@ -355,13 +355,13 @@ DocumentBiases::DocumentBiases(const SDCQuantizer& sdc_in, size_t block_size)
           centroid_scales(centroid_nos.size()),
           sums(centroid_nos.size()) {}
 
-void DocumentBiases::load(size_t j, const uint8_t* code) {
-    if (!norms.empty()) {
-        norms[j] = get_norm(code);
+void DocumentBiases::load(const uint8_t* const* codes, size_t n) {
+    for (size_t j = 0; !norms.empty() && j < n; j++) {
+        norms[j] = get_norm(codes[j]);
     }
-    if (!centroid_nos.empty()) {
-        centroid_nos[j] = static_cast<uint16_t>(sdc.get_centroid_no(code));
-        centroid_scales[j] = sdc.get_centroid_scale(code);
+    for (size_t j = 0; !centroid_nos.empty() && j < n; j++) {
+        centroid_nos[j] = static_cast<uint16_t>(sdc.get_centroid_no(codes[j]));
+        centroid_scales[j] = sdc.get_centroid_scale(codes[j]);
     }
 }
 

@@ -139,8 +139,8 @@ struct LevelQueries {
 struct DocumentBiases {
     DocumentBiases(const SDCQuantizer& sdc, size_t block_size);
 
-    /// document j of the block
-    void load(size_t j, const uint8_t* code);
+    /// the documents of the block
+    void load(const uint8_t* const* codes, size_t n);
 
     /** For query q and the first n documents.
      * @return  see FloatKey::doc_bias; valid until the next call

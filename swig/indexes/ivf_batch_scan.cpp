@@ -283,8 +283,9 @@ void search_part(
     const size_t max_threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     const size_t nparts = std::min(max_threads, n);
     std::vector<faiss::IndexIVFStats> part_stats(nparts);
-    // or each query is searched by itself
-    const bool share_lists = n * batch.nprobe >= 2 * batch.index.nlist;
+    // or each query is searched by itself, as counting probes in all lists
+    // would take longer
+    const bool share_lists = 16 * n * batch.nprobe >= batch.index.nlist;
     ScanInterrupt interrupt(
             batch.index.d * get_block_size(batch.index.d) * kQueryTile);
     run_on_threads(nparts, [&](size_t p) {

@@ -123,6 +123,7 @@ class Cases:
                 f"{self.planes},SDC",
                 f"{self.planes},SDCfs",
                 f"{self.planes},SDCfs k_factor=5",
+                f"{self.planes},SDCfs k_factor=2",
             ),
             (
                 "RaBitQfs2",

@@ -209,3 +209,31 @@ def test_merge_refuses_other_codes(rng):
         with pytest.raises(RuntimeError):
             index.merge_from(other)
         assert (index.ntotal, other.ntotal) == (40, n)
+
+
+@pytest.mark.parametrize("class_name", ["IndexSDC", "IndexSDCFastScan"])
+def test_first_of_many_queries_that_overflow(class_name, nthreads, rng):
+    """Whatever the number of threads, and before any result is written."""
+    index = getattr(faiss_bebr, class_name)(64, 2, L2)
+    index.set_query_map(np.full(64, 1e30, np.float32), np.zeros(64, np.float32))
+    index.add(random_vectors(rng, 100, 64))
+    queries = random_vectors(rng, 5000, 64)
+    D = np.full((5000, 3), 7, np.float32)
+    labels = np.full((5000, 3), 7, np.int64)
+    for first, n, k_factor in [(300, 1000, 1), (300, 1000, 2), (4500, 5000, 1)]:
+        bad = queries[:n].copy()
+        bad[first:] = 1e20
+        index.k_factor = k_factor
+        with pytest.raises(RuntimeError, match=rf"x\[{first}\] overflows"):
+            index.search(bad, 3, D=D[:n], I=labels[:n])
+        with pytest.raises(RuntimeError, match=rf"x\[{first}\] overflows"):
+            index.range_search(bad, 1.0)
+        assert (D == 7).all() and (labels == 7).all()
+
+
+def test_no_internal_methods_of_the_codec():
+    """Which take pointers to codes that nothing checks."""
+    internal = ("get_scale", "get_scales", "get_max_scale", "decode", "compute_codes")
+    assert not [
+        name for name in internal if hasattr(faiss_bebr.IndexSDC(64, 2).sdc, name)
+    ]

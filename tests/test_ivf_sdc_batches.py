@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from comparisons import assert_same
 from ivf_sdc_data import IP, L2, NLIST, make_filled, make_ivf
+from sdc_data import random_vectors
 
 import faiss_bebr
 
@@ -41,6 +42,36 @@ def test_batch_is_what_single_queries_find(metric, by_residual, threads):
         )
     finally:
         faiss.omp_set_num_threads(before)
+
+
+@pytest.mark.parametrize("by_residual", [False, True])
+@pytest.mark.parametrize("metric", [L2, IP])
+def test_few_queries_among_many_lists(metric, by_residual, nthreads, rng):
+    """Of these some are searched list by list and some, of few probes, are not."""
+    x = random_vectors(rng, 2000, 24)
+    quantizer = faiss.IndexFlat(24, metric)
+    quantizer.add(x[:300])
+    index = faiss_bebr.IndexIVFSDC(quantizer, [24, 24], 300, metric)
+    index.by_residual = by_residual
+    index.train(x)
+    index.add(x)
+    queries = random_vectors(rng, 40, 24)
+    queries[30:] = queries[:10]
+    for n, nprobe in [(2, 1), (5, 1), (5, 3), (5, 4), (18, 1), (19, 1), (40, 9)]:
+        index.nprobe = nprobe
+        found = index.search(queries[-n:], 8)
+        assert_same(found, search_one_by_one(index, queries[-n:], 8))
+        # lists that are missing, and the same one twice
+        lists = rng.integers(-1, 300, (n, nprobe))
+        lists[:, -1] = lists[:, 0]
+        expected = [
+            index.search_preassigned(q[None], 8, p[None], None)
+            for q, p in zip(queries[-n:], lists, strict=True)
+        ]
+        assert_same(
+            index.search_preassigned(queries[-n:], 8, lists, None),
+            tuple(np.concatenate(part) for part in zip(*expected, strict=True)),
+        )
 
 
 def test_equal_distances_are_ordered_by_label():

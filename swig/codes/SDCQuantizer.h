@@ -291,7 +291,7 @@ struct SDCQuantizer {
     /// the scale behind the planes of a code
     float get_scale(const uint8_t* code) const;
 
-    /// those of n codes
+    /// the scales of n codes
     void get_scales(const uint8_t* const* codes, size_t n, float* scales) const;
 
     /// the number of the nearest one of ascending scale_values

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace faiss_bebr {
@@ -31,13 +30,13 @@ ColumnBoundBlock::ColumnBoundBlock(
           copied(sdc.code_size()),
           candidates(std::min(kQueryTile, queries_in.size())),
           candidate_keys(sdc, queries_in.levels, *queries_in.tables),
-          sums(ColumnTerms::max_groups * kColumn),
-          found(ColumnTerms::max_groups * kColumn) {
-    if (ScaleLimits::fit(queries)) {
+          sums(max_groups * kColumn),
+          found(max_groups * kColumn) {
+    if (ScaleLimits::are_enough_for(queries)) {
         scale_limits.emplace(queries);
         limits.resize(candidates.size() * ScaleLimits::n);
     } else {
-        terms.emplace(queries);
+        terms.emplace(queries, max_groups);
     }
 }
 
@@ -105,9 +104,9 @@ void ColumnBoundBlock::copy_documents(const idx_t* ids) {
     set_range(0);
 }
 
-/// how many groups from g on lie one after the other, up to those of terms
+/// how many groups from g on lie one after the other, at most max_groups
 size_t ColumnBoundBlock::get_run(size_t g) const {
-    const size_t most = std::min(ColumnTerms::max_groups, ngroups - g);
+    const size_t most = std::min(max_groups, ngroups - g);
     size_t n = groups.empty() ? most : 1;
     while (n < most && groups[g + n].number == groups[g].number + n) {
         n++;

@@ -38,6 +38,10 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     bool is_worth_it() const override;
 
    private:
+    /// compared at once, at most: so many that what a call takes does not
+    /// count, and few enough for the first-level cache
+    static constexpr size_t max_groups = 32;
+
     /// 64 documents side by side, of which some are in the block
     struct Group {
         size_t number;
@@ -71,6 +75,8 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     const DocumentColumns all_documents;
     const TableKernels& table_kernels;
     const float largest_scale;
+    std::optional<ScaleLimits> scale_limits;
+    std::optional<ColumnTerms> terms; ///< unless there are scale_limits
 
     /// what the groups are of: all documents, or a copy of those of the block
     DocumentColumns documents;
@@ -88,9 +94,8 @@ struct ColumnBoundBlock : DocumentBlock<float> {
     size_t npairs = 0;                  ///< likewise
 
     // working memory
-    std::optional<ScaleLimits> scale_limits;
-    std::optional<ColumnTerms> terms; ///< unless there are scale_limits
-    std::vector<uint16_t> limits;     ///< of the queries of compute()
+    /// by scale_limits, of the queries of compute()
+    std::vector<uint16_t> limits;
     CandidateKeys candidate_keys;
     std::vector<uint16_t> sums;
     std::vector<uint32_t> found;

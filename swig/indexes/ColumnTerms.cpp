@@ -23,7 +23,7 @@ std::vector<uint8_t> make_float_table(const std::vector<float>& values) {
 
 } // namespace
 
-ColumnTerms::ColumnTerms(const FlatQueries& queries_in)
+ColumnTerms::ColumnTerms(const FlatQueries& queries_in, size_t max_groups)
         : queries(queries_in),
           sdc(queries.sdc),
           kernels(*queries.table_kernels),

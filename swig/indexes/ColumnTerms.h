@@ -10,10 +10,8 @@ namespace faiss_bebr {
 /// What the documents of a few groups, one after the other, add to their
 /// bounds; in the order of sums.
 struct ColumnTerms {
-    /// groups at once, at most
-    static constexpr size_t max_groups = 32;
-
-    explicit ColumnTerms(const FlatQueries& queries);
+    /// @param max_groups  at once
+    ColumnTerms(const FlatQueries& queries, size_t max_groups);
 
     void load(const DocumentColumns& documents, size_t first_group, size_t n);
 

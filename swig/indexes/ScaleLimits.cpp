@@ -6,29 +6,31 @@
 
 namespace faiss_bebr {
 
-bool ScaleLimits::fit(const FlatQueries& queries) {
+bool ScaleLimits::are_enough_for(const FlatQueries& queries) {
     const SDCQuantizer& sdc = queries.sdc;
+    // the norms of signs are all the same before their scales
+    const bool has_equal_norms =
+            queries.has_estimates() && queries.tables->layout.nplanes() == 1;
     return sdc.scale_bytes == 1 && sdc.ncentroids == 0 &&
-            (sdc.metric_type != faiss::METRIC_L2 || queries.has_estimates());
+            (sdc.metric_type != faiss::METRIC_L2 || has_equal_norms);
 }
 
 ScaleLimits::ScaleLimits(const FlatQueries& queries)
         : inverse_scales(n), bias_ratios(n) {
     const SDCQuantizer& sdc = queries.sdc;
-    float bias_ratio = 0;
-    if (sdc.metric_type == faiss::METRIC_L2) {
-        const float unit = queries.tables->layout.unit();
-        bias_ratio = unit * unit *
-                get_norm_of_signs(sdc, queries.tables->layout) *
-                (1 - kRoundingOfBounds);
-    }
+    const PlaneLayout& layout = queries.tables->layout;
+    const float norm = sdc.metric_type == faiss::METRIC_L2
+            ? get_norm_of_signs(sdc, layout) * (1 - kRoundingOfBounds)
+            : 0;
     for (size_t i = 0; i < n; i++) {
         const float scale = sdc.scale_values[i];
+        const float step = scale * layout.unit();
         // that of 0 is infinite, and there are none of denormals
         inverse_scales[i] = scale == 0 || std::isnormal(scale)
                 ? 1 / scale
                 : std::numeric_limits<float>::quiet_NaN();
-        bias_ratios[i] = bias_ratio * scale;
+        bias_ratios[i] =
+                scale == 0 ? 0 : step * step * norm * inverse_scales[i];
     }
 }
 
@@ -45,6 +47,7 @@ void ScaleLimits::compute(const SumBound& bound, uint16_t* limits) const {
         std::fill_n(limits, n, std::numeric_limits<uint16_t>::max());
         return;
     }
+    // both terms of what may cancel out are a little less than they are
     const float gap = bound.gap > 0 ? bound.gap * (1 - kRoundingOfBounds)
                                     : bound.gap * (1 + kRoundingOfBounds);
     const float inverse_step = 1 / bound.step;

@@ -16,9 +16,9 @@ struct ScaleLimits {
     static constexpr size_t n = SDCQuantizer::num_scale_values;
 
     /// whether documents of the queries' codec differ in nothing else
-    static bool fit(const FlatQueries& queries);
+    static bool are_enough_for(const FlatQueries& queries);
 
-    /// of queries that they fit
+    /// of queries that they are enough for
     explicit ScaleLimits(const FlatQueries& queries);
 
     /// @param limits  output, size n

@@ -3,7 +3,6 @@
 #include "kernels/SDCKernels.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 
 namespace faiss_bebr {

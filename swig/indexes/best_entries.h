@@ -82,7 +82,7 @@ struct BestEntries {
             entries.push_back(entry);
             if (is_full()) {
                 uses_heap() ? std::make_heap(entries.begin(), entries.end())
-                            : move_worst(get_ranks());
+                            : move_worst(get_ranks(entries));
             }
             return true;
         }
@@ -120,8 +120,8 @@ struct BestEntries {
     bool uses_heap() const {
         return k < 20;
     }
-    /// of the entries, valid until the next call
-    std::vector<int32_t>& get_ranks() const {
+    /// valid until the next call of the thread
+    static std::vector<int32_t>& get_ranks(const std::vector<Entry>& entries) {
         static thread_local std::vector<int32_t> ranks;
         ranks.resize(entries.size());
         for (size_t i = 0; i < ranks.size(); i++) {
@@ -129,7 +129,7 @@ struct BestEntries {
         }
         return ranks;
     }
-    /// of k entries
+    /// of k entries; @param ranks  theirs, of which there may be more
     void move_worst(const std::vector<int32_t>& ranks) {
         int32_t most = ranks[0];
         for (size_t i = 0; i < k; i++) {
@@ -145,7 +145,7 @@ struct BestEntries {
         std::swap(entries[place], entries[k - 1]);
     }
     void drop_worse() {
-        std::vector<int32_t>& ranks = get_ranks();
+        std::vector<int32_t>& ranks = get_ranks(entries);
         const int32_t cut = find_cut(ranks, k);
         size_t kept = 0;
         for (size_t i = 0; i < ranks.size(); i++) {

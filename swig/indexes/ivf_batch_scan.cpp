@@ -283,14 +283,16 @@ void search_part(
     const size_t max_threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     const size_t nparts = std::min(max_threads, n);
     std::vector<faiss::IndexIVFStats> part_stats(nparts);
-    // or each query is searched by itself, as counting probes in all lists
-    // would take longer
-    const bool share_lists = 16 * n * batch.nprobe >= batch.index.nlist;
     ScanInterrupt interrupt(
             batch.index.d * get_block_size(batch.index.d) * kQueryTile);
     run_on_threads(nparts, [&](size_t p) {
+        const size_t begin = first + n * p / nparts;
         const size_t end = first + n * (p + 1) / nparts;
-        for (size_t q0 = first + n * p / nparts; q0 < end;) {
+        // or each query is searched by itself, as counting probes in all lists
+        // would take longer
+        const bool share_lists =
+                16 * (end - begin) * batch.nprobe >= batch.index.nlist;
+        for (size_t q0 = begin; q0 < end;) {
             const size_t q1 = share_lists ? end : q0 + 1;
             Scanner scanner(batch, interrupt, q0, q1, k);
             scanner.run(make_probes(batch, q0, q1));

@@ -67,18 +67,26 @@ void decode_levels(
     }
 }
 
-/** Run body(i, mapped) for all queries with all threads.
+/** Run body(i, mapped) for all queries, of many with all threads. The exception
+ * that comes out is that of the first query which has one.
  * @param body  its second argument is working memory, size dim()
  */
 template <class Body>
 void for_each_query(const SDCQuantizer& sdc, size_t n, const Body& body) {
     constexpr size_t at_once = 16;
-    parallel_for((n + at_once - 1) / at_once, 16, [&](idx_t t) {
+    const auto run = [&](size_t begin, size_t end) {
         std::vector<float> mapped(sdc.dim());
-        for (size_t i = t * at_once; i < std::min((t + 1) * at_once, n); i++) {
+        for (size_t i = begin; i < end; i++) {
             body(i, mapped);
         }
-    });
+    };
+    try {
+        parallel_for((n + at_once - 1) / at_once, 16, [&](idx_t t) {
+            run(t * at_once, std::min((t + 1) * at_once, n));
+        });
+    } catch (const faiss::FaissException&) {
+        run(0, n);
+    }
 }
 
 } // namespace

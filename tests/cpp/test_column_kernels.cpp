@@ -307,6 +307,33 @@ static void check_below_numbered(int most, size_t ngroups) {
     }
 }
 
+TEST(no_document_or_all_below_their_limits) {
+    test::Random random(9);
+    Columns columns(random, 1, 0, 2);
+    for (int limit : {0, 1, 32768, 65535}) {
+        Exact<uint16_t> sums(2 * kColumn), limits(256);
+        std::fill(limits.data(), limits.data() + limits.n, limit);
+        for (int sum : {limit, limit - 1}) {
+            if (sum < 0) {
+                continue;
+            }
+            std::fill(sums.data(), sums.data() + sums.n, sum);
+            for (const auto& [name, kernels] : get_all_table_kernels()) {
+                const Note kernel("kernels", name, "limit", limit, "sum", sum);
+                Exact<uint32_t> hits(sums.n);
+                const size_t nhits = kernels.find_below_numbered(
+                        sums.data(),
+                        limits.data(),
+                        columns.bytes.data(),
+                        columns.stride,
+                        2,
+                        hits.data());
+                CHECK_EQUAL(nhits, sum < limit ? sums.n : size_t(0));
+            }
+        }
+    }
+}
+
 TEST(documents_below_the_limit_of_their_number) {
     for (int most : {100, 2000, 65535}) {
         for (size_t ngroups : {1, 5, 33}) {

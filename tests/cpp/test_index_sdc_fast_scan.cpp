@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 using faiss::METRIC_INNER_PRODUCT;
 using faiss::METRIC_L2;
@@ -156,11 +157,19 @@ TEST(same_results_of_foreign_codes) {
 
 // Queries whose keys are all the same, tiny or huge.
 TEST(same_results_of_extreme_queries) {
-    for (faiss::MetricType metric : {METRIC_L2, METRIC_INNER_PRODUCT}) {
-        const IndexSDC index = make_index({64, 64}, metric, 0, 2, 4000);
+    const std::vector<std::tuple<faiss::MetricType, size_t, float>> cases = {
+            {METRIC_L2, 1, 1.0f},
+            {METRIC_L2, 2, 1.0f},
+            {METRIC_L2, 1, 3.0f},
+            {METRIC_INNER_PRODUCT, 1, 1.0f},
+            {METRIC_INNER_PRODUCT, 2, 1.0f},
+            {METRIC_INNER_PRODUCT, 1, 3.0f}};
+    for (const auto& [metric, scale_bytes, k_factor] : cases) {
+        IndexSDC index = make_index({64, 64}, metric, 0, scale_bytes, 4000);
+        index.k_factor = k_factor;
         const IndexSDCFastScan fast_scan(index);
         for (float factor : {0.0f, 1e-42f, 1e-30f, 1e15f, 1e33f}) {
-            const Note note("factor", factor);
+            const Note note("scale_bytes", scale_bytes, "factor", factor);
             std::vector<float> x = make_vectors(9, index.d, 3);
             for (float& value : x) {
                 value *= factor;

@@ -10,11 +10,13 @@
 using namespace faiss_bebr;
 using test::Note;
 
+/// @param range  of all dimensions, whose squares are the norm of a code
 static SDCQuantizer make_quantizer(
         faiss::MetricType metric,
-        const std::vector<float>& scales) {
+        const std::vector<float>& scales,
+        float range = 0.5f) {
     SDCQuantizer sdc({64, 64}, metric);
-    sdc.set_range(std::vector<float>(64, 0.5f));
+    sdc.set_range(std::vector<float>(64, range));
     sdc.set_scale_bytes(1);
     sdc.set_scale_values(scales);
     return sdc;
@@ -63,7 +65,7 @@ static void check_limits(
     for (size_t i = 0; i < ScaleLimits::n; i += 17) {
         const float scale = sdc.scale_values[i];
         const float step = scale * queries.tables->layout.unit();
-        const float bias = step * step * norm * (1 - kRoundingOfBounds);
+        const float bias = step * step * (norm * (1 - kRoundingOfBounds));
         const Note scale_note("scale", scale, "limit", limits[i]);
         // sums are below 65535
         for (int sum : {int(limits[i]), limits[i] + 1, limits[i] + 40, 65280}) {
@@ -81,7 +83,7 @@ static void check_limits(
 static void check_all_bounds(
         const SDCQuantizer& sdc,
         const FlatQueries& queries) {
-    CHECK(ScaleLimits::fit(queries));
+    CHECK(ScaleLimits::are_enough_for(queries));
     test::Random random(5);
     for (int i = 0; i < 200; i++) {
         // those of searches: products of some thousand steps
@@ -118,13 +120,45 @@ TEST(open_sums_are_below_their_limits) {
     }
 }
 
+// Norms that cancel out with the gap, down to where they underflow.
+TEST(open_sums_with_large_norms_are_below_their_limits) {
+    const std::vector<float> x = test::Random(6).normal(64);
+    const PlaneLayout first({64}, 64);
+    for (const auto& [least, range] :
+         {std::pair(0.5f, 1e3f),
+          {1e-3f, 1e6f},
+          {1e-20f, 1e12f},
+          {1e-30f, 1e15f}}) {
+        const Note note("scales from", least, "range", range);
+        const SDCQuantizer sdc = make_quantizer(
+                faiss::METRIC_L2, make_scales(least, 4 * least), range);
+        const FlatQueries queries(sdc, 1, x.data(), first);
+        const float norm = get_norm_of_signs(sdc, queries.tables->layout) *
+                (1 - kRoundingOfBounds);
+        test::Random random(7);
+        for (int i = 0; i < 500; i++) {
+            const float scale = sdc.scale_values[17 * (i % 15) + 17];
+            const float step = scale * queries.tables->layout.unit();
+            const float table_step = std::exp(9 * random.normal(1)[0]);
+            const float product = 5000 * table_step;
+            const auto sum = static_cast<float>(random.integer(0, 9000));
+            float gap =
+                    scale * (product - table_step * sum) - step * step * norm;
+            for (int j = i % 7; j < 3; j++) {
+                gap = std::nextafter(gap, -1e38f);
+            }
+            check_limits(sdc, queries, {gap, product, table_step}, -1);
+        }
+    }
+}
+
 TEST(limits_are_for_documents_that_differ_in_scales_alone) {
     const std::vector<float> x(64, 1.0f);
     SDCQuantizer sdc = make_quantizer(faiss::METRIC_L2, make_scales(0.5f, 2));
     const PlaneLayout first({64}, 64);
-    CHECK(ScaleLimits::fit(FlatQueries(sdc, 1, x.data(), first)));
+    CHECK(ScaleLimits::are_enough_for(FlatQueries(sdc, 1, x.data(), first)));
     // the norms of all planes take the codes
-    CHECK(!ScaleLimits::fit(FlatQueries(sdc, 1, x.data())));
+    CHECK(!ScaleLimits::are_enough_for(FlatQueries(sdc, 1, x.data())));
     sdc.set_scale_bytes(2);
-    CHECK(!ScaleLimits::fit(FlatQueries(sdc, 1, x.data(), first)));
+    CHECK(!ScaleLimits::are_enough_for(FlatQueries(sdc, 1, x.data(), first)));
 }

@@ -53,7 +53,7 @@ void ScaleLimits::compute(const SumBound& bound, uint16_t* limits) const {
     const float inverse_step = 1 / bound.step;
     // one more for what is cut off, and one for rounding
     const float first = bound.product * inverse_step + 2;
-    // two loops, for compilers
+    // apart, as compilers do not vectorize both at once well
     float values[n];
     for (size_t i = 0; i < n; i++) {
         const float rest = gap * inverse_scales[i] + bias_ratios[i];

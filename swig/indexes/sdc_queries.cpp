@@ -2,6 +2,7 @@
 
 #include "codes/check_arguments.h"
 #include "codes/lane_sums.h"
+#include "indexes/MappedQuery.h"
 #include "indexes/parallel_for.h"
 
 #include <faiss/impl/FaissAssert.h>
@@ -21,36 +22,6 @@ float key_to_distance(faiss::MetricType metric_type, float key) {
 
 namespace {
 
-/** Query i of x after the query map; throws if it overflows there.
- * @param mapped  output, size dim()
- * @return        the largest absolute value of what is level-quantized
- */
-float map_query(
-        const SDCQuantizer& sdc,
-        const float* x,
-        size_t i,
-        std::vector<float>& mapped) {
-    const float* y = x + i * sdc.dim();
-    const bool is_l2 = sdc.metric_type == METRIC_L2;
-    float max_abs = 0;
-    bool is_finite = true;
-    for (int j = 0; j < sdc.dim(); j++) {
-        mapped[j] = sdc.query_weight[j] * y[j];
-        if (!is_l2) {
-            mapped[j] += sdc.query_offset[j];
-        }
-        is_finite = is_finite && std::isfinite(mapped[j]);
-        if (j < sdc.layout.coded_dim()) {
-            max_abs = std::max(max_abs, std::fabs(mapped[j] * sdc.range[j]));
-        }
-    }
-    FAISS_THROW_IF_NOT_FMT(
-            is_finite && std::isfinite(max_abs),
-            "x[%zd] overflows in the query's map",
-            i);
-    return max_abs;
-}
-
 /** What a query counts as after the query map: in dimensions with levels what
  * these stand for, in the others itself.
  * @param mapped  input and output, size dim()
@@ -69,13 +40,13 @@ void decode_levels(
 
 /** Run body(i, mapped) for all queries, of many with all threads. The exception
  * that comes out is that of the first query which has one.
- * @param body  its second argument is working memory, size dim()
+ * @param body  its second argument is working memory, a MappedQuery
  */
 template <class Body>
 void for_each_query(const SDCQuantizer& sdc, size_t n, const Body& body) {
     constexpr size_t at_once = 16;
     const auto run = [&](size_t begin, size_t end) {
-        std::vector<float> mapped(sdc.dim());
+        MappedQuery mapped(sdc);
         for (size_t i = begin; i < end; i++) {
             body(i, mapped);
         }
@@ -94,8 +65,8 @@ void for_each_query(const SDCQuantizer& sdc, size_t n, const Body& body) {
 void check_queries(const SDCQuantizer& sdc, size_t n, const float* x) {
     check_finite(n, sdc.dim(), x);
     sdc.check_trained();
-    for_each_query(sdc, n, [&](size_t i, std::vector<float>& mapped) {
-        map_query(sdc, x, i, mapped);
+    for_each_query(sdc, n, [&](size_t i, MappedQuery& mapped) {
+        mapped.set(sdc, x, i);
     });
 }
 
@@ -128,32 +99,39 @@ void LevelQueries::set(
     decoded.resize(keeps_decoded ? n * d : 0);
     centroid_keys.assign(
             n * sdc.ncentroids, std::numeric_limits<float>::quiet_NaN());
-    for_each_query(sdc, n, [&](size_t i, std::vector<float>& mapped) {
+    for_each_query(sdc, n, [&](size_t i, MappedQuery& mapped) {
         set_query(sdc, x, i, mapped);
     });
 }
 
-/// @param mapped  working memory, size dim()
+/// @param query  working memory
 void LevelQueries::set_query(
         const SDCQuantizer& sdc,
         const float* x,
         size_t i,
-        std::vector<float>& mapped) {
+        MappedQuery& query) {
     const int d = sdc.dim(), m = sdc.layout.coded_dim();
     const bool is_l2 = sdc.metric_type == METRIC_L2;
-    step[i] = map_query(sdc, x, i, mapped) / 127;
+    const float one_step = query.set(sdc, x, i) / 127;
+    step[i] = one_step;
+    const float* ranged = query.ranged.data();
     int8_t* row = levels.data() + i * m;
     // a step of 0 is that of zeros or denormals, whose levels are all 0
-    for (int j = 0; j < m && step[i] > 0; j++) {
+    for (int j = 0; j < m && one_step > 0; j++) {
         // to the nearest integer, even ones in the middle: what is about
         // 127 at most has no digits after the point beside this
         constexpr float shifter = 3 << 22;
-        const float level =
-                (mapped[j] * sdc.range[j] / step[i] + shifter) - shifter;
+        const float level = (ranged[j] / one_step + shifter) - shifter;
         row[j] =
                 static_cast<int8_t>(std::min(std::max(level, -127.0f), 127.0f));
-        shift[i] += row[j] * sdc.layout.level_base[j];
     }
+    const uint8_t* base = sdc.layout.level_base.data();
+    int32_t sum = 0;
+    for (int j = 0; j < m; j++) {
+        sum += row[j] * base[j];
+    }
+    shift[i] = sum;
+    std::vector<float>& mapped = query.values;
     if (!is_l2 && decoded.empty()) {
         return;
     }

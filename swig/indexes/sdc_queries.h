@@ -8,6 +8,8 @@
 
 namespace faiss_bebr {
 
+struct MappedQuery;
+
 /** What a document adds to its keys of METRIC_L2, in the metric of the weights:
  * the squared norm of its v and, where it has a centroid c, twice their
  * product.
@@ -131,7 +133,7 @@ struct LevelQueries {
             const SDCQuantizer& sdc,
             const float* x,
             size_t i,
-            std::vector<float>& mapped);
+            MappedQuery& query);
     void fill_centroid_keys(const SDCQuantizer& sdc);
 };
 

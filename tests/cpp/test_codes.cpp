@@ -1,13 +1,15 @@
-// PlaneLayout, float16 and check_finite.
+// PlaneLayout, float16, magnitudes and check_finite.
 
 #include "check.h"
 #include "codes/PlaneLayout.h"
 #include "codes/check_arguments.h"
 #include "codes/float16.h"
+#include "codes/magnitudes.h"
 #include "test_data.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 using faiss_bebr::decode_float16;
@@ -256,13 +258,46 @@ TEST(float16_rounds_to_nearest_even) {
     CHECK_EQUAL(int(encode_float16(INFINITY)), 0x7c00);
 }
 
+static int32_t get_bits(float x) {
+    int32_t bits;
+    std::memcpy(&bits, &x, sizeof(bits));
+    return bits;
+}
+
+TEST(largest_magnitude_is_of_any_value) {
+    using faiss_bebr::get_largest_magnitude;
+    CHECK_EQUAL(get_largest_magnitude(0, nullptr), 0);
+    // one more than a few times what is taken at once, and less
+    for (size_t n : {1, 15, 16, 17, 49}) {
+        for (size_t i = 0; i < n; i++) {
+            Exact<float> x(std::vector<float>(n, -0.0f));
+            CHECK_EQUAL(get_largest_magnitude(n, x.data()), 0);
+            for (float value : {1e-45f, 2.5f, 3e38f, INFINITY}) {
+                x[i] = value;
+                CHECK_EQUAL(
+                        get_largest_magnitude(n, x.data()), get_bits(value));
+                x[i] = -value;
+                x[n - 1 - i] = i == n - 1 - i ? -value : value / 2;
+                CHECK_EQUAL(
+                        get_largest_magnitude(n, x.data()), get_bits(value));
+            }
+            for (float nan : {NAN, -NAN}) {
+                x[i] = nan;
+                CHECK(get_largest_magnitude(n, x.data()) >
+                      faiss_bebr::kInfinityBits);
+            }
+        }
+    }
+}
+
 TEST(check_finite_reads_all_values) {
+    constexpr size_t n = 72; // more than are taken at once
     for (float bad : {INFINITY, -INFINITY, NAN}) {
-        for (size_t i = 0; i < 24; i++) {
-            Exact<float> x(std::vector<float>(24, 1.0f));
-            faiss_bebr::check_finite(3, 8, x.data());
+        for (size_t i = 0; i < n; i++) {
+            Exact<float> x(std::vector<float>(n, 1.0f));
+            faiss_bebr::check_finite(n / 8, 8, x.data());
             x[i] = bad;
-            CHECK_THROWS(faiss_bebr::check_finite(3, 8, x.data()));
+            CHECK_THROWS(faiss_bebr::check_finite(n / 8, 8, x.data()));
         }
     }
     faiss_bebr::check_finite(0, 8, nullptr);

@@ -38,7 +38,6 @@ import faiss_bebr
 
 CASES = ("flat", "ivf", "hnsw", "codes", "binary", "roofline")
 METRICS = {"IP": faiss.METRIC_INNER_PRODUCT, "L2": faiss.METRIC_L2}
-CODES = 117_659  # as many as WordNet's documents
 BINARY_BITS = (256, 512, 1024, 2048)
 
 
@@ -105,6 +104,12 @@ def main() -> None:
         help="searches of an index before it is the next one's turn; with --queries "
         "1000 in all at most",
     )
+    parser.add_argument(
+        "--code-vectors",
+        type=int,
+        default=117_659,
+        help="of the case codes, by default as many as WordNet's documents",
+    )
     parser.add_argument("--binary-vectors", type=int, default=1_000_000)
     parser.add_argument("--large-vectors", type=int, default=10_000_000)
     parser.add_argument("--csv", type=Path)
@@ -154,7 +159,7 @@ def main() -> None:
                 swept = [row for row in rows if row.case == case]
                 print(*describe_at_equal_recall(swept), sep="\n", flush=True)
     if "codes" in cases_asked:
-        take(plan.compare("codes", codes(CODES)))
+        take(plan.compare("codes", codes(arguments.code_vectors)))
     if "binary" in cases_asked:
         plan.queries = [min(at_once, 100) for at_once in plan.queries]
         for bits in BINARY_BITS:

@@ -1,5 +1,6 @@
 #include "indexes/BoundBlock.h"
 
+#include "indexes/DocumentNorms.h"
 #include "indexes/SortedBoundBlock.h"
 #include "indexes/StreamedBoundBlock.h"
 

@@ -2,6 +2,7 @@
 
 #include "codes/SDCQuantizer.h"
 #include "indexes/CandidateKeys.h"
+#include "indexes/DocumentNorms.h"
 #include "indexes/ProductLimit.h"
 #include "indexes/TableQueries.h"
 #include "indexes/block_scan.h"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "indexes/DocumentNorms.h"
 #include "indexes/TableQueries.h"
 #include "indexes/sdc_queries.h"
 

@@ -1,5 +1,7 @@
 #include "indexes/ColumnBoundBlock.h"
 
+#include "indexes/DocumentNorms.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

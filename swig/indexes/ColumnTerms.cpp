@@ -1,5 +1,7 @@
 #include "indexes/ColumnTerms.h"
 
+#include "indexes/DocumentNorms.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>

@@ -3,6 +3,7 @@
 #include "codes/check_arguments.h"
 #include "indexes/ColumnBlock.h"
 #include "indexes/ColumnDistanceComputer.h"
+#include "indexes/DocumentNorms.h"
 #include "indexes/flat_search.h"
 #include "indexes/sdc_queries.h"
 #include "indexes/two_pass_search.h"

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "codes/SDCQuantizer.h"
+#include "indexes/DocumentNorms.h"
 #include "indexes/sdc_queries.h"
 #include "kernels/SDCKernels.h"
 

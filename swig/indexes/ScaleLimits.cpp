@@ -1,5 +1,7 @@
 #include "indexes/ScaleLimits.h"
 
+#include "indexes/DocumentNorms.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

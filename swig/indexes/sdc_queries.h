@@ -1,44 +1,16 @@
 #pragma once
 
 #include "codes/SDCQuantizer.h"
+#include "indexes/DocumentNorms.h"
 #include "kernels/SDCKernels.h"
 
-#include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace faiss_bebr {
 
 struct MappedQuery;
-
-/** What a document adds to its keys of METRIC_L2, in the metric of the weights:
- * the squared norm of its v and, where it has a centroid c, twice their
- * product.
- */
-struct DocumentNorms {
-    const SDCQuantizer& sdc;
-    const PlaneLayout& layout;
-    const SDCKernels& kernels;
-
-    /// @param layout  of the planes that count, the first ones of the codes
-    DocumentNorms(const SDCQuantizer& sdc, const PlaneLayout& layout);
-
-    float operator()(const uint8_t* code);
-
-   private:
-    float norm_of_signs = 0;
-    std::vector<float> centroid_weight; ///< 2 * query_weight * range
-    /// what code_product() takes for the centroid `last`
-    std::vector<float> offset;
-    const float* last = nullptr;
-};
-
-/// The lesser of two norms; NaN stays, for then there is no bound.
-inline float get_least_norm(float a, float b) {
-    return a < b || std::isnan(a) ? a : b;
-}
-
-/// of all codes of a single plane, before their scales
-float get_norm_of_signs(const SDCQuantizer& sdc, const PlaneLayout& layout);
 
 /** Level-quantized queries of an SDCQuantizer. A query q times the range of the
  * documents is about step * levels in the dimensions that have bits, levels
@@ -135,27 +107,6 @@ struct LevelQueries {
             size_t i,
             MappedQuery& query);
     void fill_centroid_keys(const SDCQuantizer& sdc);
-};
-
-/// What the documents of a block add to their keys.
-struct DocumentBiases {
-    DocumentBiases(const SDCQuantizer& sdc, size_t block_size);
-
-    /// the documents of the block
-    void load(const uint8_t* const* codes, size_t n);
-
-    /** For query q and the first n documents.
-     * @return  see FloatKey::doc_bias; valid until the next call
-     */
-    const float* get(const LevelQueries& queries, size_t q, size_t n);
-
-   private:
-    const SDCQuantizer& sdc;
-    DocumentNorms get_norm;
-    std::vector<float> norms;           ///< empty for the inner product
-    std::vector<uint16_t> centroid_nos; ///< empty without centroids
-    std::vector<float> centroid_scales; ///< likewise
-    std::vector<float> sums;            ///< for one query
 };
 
 /// how many queries have centroid_keys of a size that memory has room for, at

@@ -1,5 +1,6 @@
 #include "indexes/two_pass_search.h"
 
+#include "indexes/DocumentNorms.h"
 #include "indexes/parallel_for.h"
 
 #include <faiss/impl/FaissAssert.h>

@@ -2,6 +2,7 @@
 
 #include "all_kernels.h"
 #include "check.h"
+#include "indexes/DocumentNorms.h"
 #include "indexes/ScaleLimits.h"
 
 #include <cmath>

@@ -115,14 +115,7 @@ struct Search {
             idx_t* labels,
             idx_t* places) {
         const Timer timer(stats.search_time);
-        const BinaryQueries queries(distance, n, x);
-        scan_lists_knn(
-                make_task(queries, assign),
-                k,
-                distances,
-                labels,
-                places,
-                stats);
+        scan_lists_knn(make_task(assign), k, distances, labels, places, stats);
         distance.keys_to_distances(n * k, distances);
     }
 
@@ -131,20 +124,18 @@ struct Search {
             int radius,
             faiss::RangeSearchResult* result) {
         const Timer timer(stats.search_time);
-        const BinaryQueries queries(distance, n, x);
         scan_lists_range(
-                make_task(queries, assign),
+                make_task(assign),
                 distance.radius_to_key(radius),
                 result,
                 stats);
     }
 
    private:
-    ListScanTask make_task(const BinaryQueries& queries, const idx_t* assign)
-            const {
+    ListScanTask make_task(const idx_t* assign) const {
         return {distance,
-                queries,
                 size_t(n),
+                x,
                 *index.invlists,
                 assign,
                 settings.nprobe,

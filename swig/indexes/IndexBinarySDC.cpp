@@ -107,9 +107,10 @@ ScanTask<int32_t> make_task(
     const auto make_block = [=, &distance, &queries, &index]()
             -> std::unique_ptr<DocumentBlock<int32_t>> {
         const uint8_t* codes = index.codes.data();
-        auto block = make_binary_code_block(distance, nq, x, codes);
-        return block ? std::move(block)
-                     : make_binary_block(distance, &queries, codes);
+        if (BinaryCodeBlock::is_for(distance, nq)) {
+            return std::make_unique<BinaryCodeBlock>(distance, x, codes);
+        }
+        return make_binary_block(distance, &queries, codes);
     };
     return {size_t(nq),
             index.ntotal,

@@ -4,6 +4,7 @@
 #include "indexes/SDCBlock.h"
 #include "indexes/best_entries.h"
 #include "indexes/scan_threads.h"
+#include "indexes/sort_by_lists.h"
 
 #include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/IDSelector.h>
@@ -50,22 +51,6 @@ struct Probe {
     idx_t list_no;
     size_t query;
 };
-
-/// in the order of lists, and then as they were
-std::vector<Probe> sort_by_lists(
-        size_t nlist,
-        const std::vector<Probe>& probes) {
-    std::vector<size_t> begin(nlist + 1);
-    for (const Probe& probe : probes) {
-        begin[probe.list_no + 1]++;
-    }
-    std::partial_sum(begin.begin(), begin.end(), begin.begin());
-    std::vector<Probe> sorted(probes.size());
-    for (const Probe& probe : probes) {
-        sorted[begin[probe.list_no]++] = probe;
-    }
-    return sorted;
-}
 
 /// those of the queries q0 .. q1 - 1, list by list; of one query as assigned,
 /// for the nearest lists leave few entries of others that are better

@@ -1,7 +1,9 @@
 #include "indexes/list_scan.h"
 
+#include "indexes/BinaryCodeBlock.h"
 #include "indexes/best_entries.h"
 #include "indexes/scan_threads.h"
+#include "indexes/sort_by_lists.h"
 
 #include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/FaissAssert.h>
@@ -73,7 +75,8 @@ struct ListProbes {
     size_t size;
 };
 
-/// The probes of some queries, list by list.
+/// The probes of some queries, list by list; of a single one as assigned, for
+/// the nearest lists leave few entries of others that are better.
 struct Plan {
     std::vector<Probe> probes;
     std::vector<ListProbes> lists;
@@ -86,9 +89,9 @@ struct Plan {
         for (size_t q = q0; q < q1; q++) {
             add_query(task, q, stats);
         }
-        std::sort(probes.begin(), probes.end(), [](auto& a, auto& b) {
-            return std::tie(a.list_no, a.query) < std::tie(b.list_no, b.query);
-        });
+        if (q1 - q0 > 1) {
+            probes = sort_by_lists(task.lists.nlist, probes);
+        }
         const Probe* end = probes.data() + probes.size();
         for (const Probe* probe = probes.data(); probe < end; probe++) {
             if (lists.empty() ||
@@ -139,14 +142,19 @@ struct Scanner {
     Sink* sinks; ///< one for each query
     faiss::IndexIVFStats stats;
 
+    /// @param q0, q1  its queries, from q0 to q1 - 1
     Scanner(const ListScanTask& task_in,
             ScanInterrupt& interrupt_in,
+            size_t q0_in,
+            size_t q1_in,
             Sink* sinks_in)
             : task(task_in),
               interrupt(interrupt_in),
               sinks(sinks_in),
+              q0(q0_in),
+              q1(q1_in),
               block_size(task.distance.block_size()),
-              block(make_binary_block(task.distance, &tile, nullptr)),
+              code_block(task.distance, task.x, nullptr),
               hits(block_size),
               keys(block_size) {
         rows.reserve(block_size);
@@ -169,10 +177,14 @@ struct Scanner {
     }
 
    private:
+    const size_t q0, q1;
     const size_t block_size;
-    BinaryQueries tile; ///< the queries that the block is compared with
-    std::unique_ptr<BinaryBlock> block;
-    std::vector<idx_t> rows; ///< of the list, which are in the block
+    BinaryCodeBlock code_block;
+    // made when they are used
+    std::unique_ptr<BinaryBlock> block; ///< compared with the tile
+    BinaryQueries queries;              ///< from q0 to q1 - 1
+    BinaryQueries tile;                 ///< some of them
+    std::vector<idx_t> rows;            ///< of the list, which are in the block
     std::vector<uint32_t> hits;
     std::vector<int32_t> keys;
     size_t ntiles = 0;
@@ -182,7 +194,13 @@ struct Scanner {
         const idx_t list_no = list.begin->list_no;
         const InvertedLists::ScopedIds ids(&task.lists, list_no);
         const InvertedLists::ScopedCodes codes(&task.lists, list_no);
-        block->codes = codes.codes;
+        const bool is_unpacked =
+                !BinaryCodeBlock::is_for(task.distance, list.end - list.begin);
+        if (is_unpacked) {
+            make_block().codes = codes.codes;
+        } else {
+            code_block.codes = codes.codes;
+        }
         for (size_t j = j0; j < j1 && !interrupt.check(ntiles);) {
             rows.clear();
             if (!task.sel) {
@@ -195,9 +213,38 @@ struct Scanner {
                     rows.push_back(j);
                 }
             }
-            if (!rows.empty()) {
-                scan_block(list, ids.ids);
+            if (rows.empty()) {
+                continue;
             }
+            if (is_unpacked) {
+                scan_block(list, ids.ids);
+            } else {
+                scan_codes(list, ids.ids);
+            }
+        }
+    }
+
+    BinaryBlock& make_block() {
+        if (!block) {
+            block = make_binary_block(task.distance, &tile, nullptr);
+            queries = BinaryQueries(
+                    task.distance,
+                    q1 - q0,
+                    task.x + q0 * task.distance.layout.code_size());
+        }
+        return *block;
+    }
+
+    void scan_codes(const ListProbes& list, const idx_t* ids) {
+        code_block.load(rows.data(), rows.size());
+        for (const Probe* probe = list.begin; probe < list.end; probe++) {
+            if (interrupt.check(ntiles)) {
+                return;
+            }
+            const size_t q = probe->query;
+            const int32_t threshold = sinks[q].threshold();
+            code_block.compute(q, 1, &threshold);
+            collect(code_block, q, *probe, ids);
         }
     }
 
@@ -210,7 +257,7 @@ struct Scanner {
             const size_t n = std::min<size_t>(kQueryTile, list.end - probe);
             tile.clear();
             for (size_t i = 0; i < n; i++) {
-                tile.append(task.distance, task.queries, probe[i].query);
+                tile.append(task.distance, queries, probe[i].query - q0);
             }
             int32_t thresholds[kQueryTile];
             for (size_t i = 0; i < n; i++) {
@@ -218,16 +265,20 @@ struct Scanner {
             }
             block->compute(0, n, thresholds);
             for (size_t i = 0; i < n; i++) {
-                collect(i, *probe++, ids);
+                collect(*block, i, *probe++, ids);
             }
         }
     }
 
-    /// @param i  place of the probe's query in the tile
-    void collect(size_t i, const Probe& probe, const idx_t* ids) {
+    /// @param i  the probe's query among those of the block
+    void collect(
+            DocumentBlock<int32_t>& loaded,
+            size_t i,
+            const Probe& probe,
+            const idx_t* ids) {
         Sink& sink = sinks[probe.query];
         const size_t nhits =
-                block->collect(i, sink.threshold(), hits.data(), keys.data());
+                loaded.collect(i, sink.threshold(), hits.data(), keys.data());
         for (size_t h = 0; h < nhits && hits[h] < rows.size(); h++) {
             const size_t row = rows[hits[h]];
             if (row >= probe.limit) {
@@ -252,7 +303,7 @@ void scan_by_queries(
         const size_t q0 = task.nq * p / nparts;
         const size_t q1 = task.nq * (p + 1) / nparts;
         const Plan plan(task, q0, q1, part_stats[p]);
-        Scanner<Sink> scanner(task, interrupt, sinks.data());
+        Scanner<Sink> scanner(task, interrupt, q0, q1, sinks.data());
         scanner.scan(plan, 0, plan.ntotal);
         part_stats[p].add(scanner.stats);
     });
@@ -277,7 +328,7 @@ void scan_by_entries(
     run_on_threads(nparts, [&](size_t p) {
         const size_t begin = plan.ntotal * p / nparts;
         const size_t end = plan.ntotal * (p + 1) / nparts;
-        Scanner<Sink> scanner(task, interrupt, parts[p].data());
+        Scanner<Sink> scanner(task, interrupt, 0, task.nq, parts[p].data());
         scanner.scan(plan, begin, end);
         part_stats[p] = scanner.stats;
     });

@@ -18,8 +18,8 @@ namespace faiss_bebr {
 /// What is scanned: queries against the inverted lists that each one probes.
 struct ListScanTask {
     const BinaryDistance& distance;
-    const BinaryQueries& queries;
     size_t nq;
+    const uint8_t* x; ///< packed codes, query i is row i
     const faiss::InvertedLists& lists;
     const idx_t* assign; ///< list numbers, nq * nprobe; -1: none
     size_t nprobe;
@@ -28,10 +28,10 @@ struct ListScanTask {
     const faiss::IDSelector* sel; ///< nullptr: all documents
 };
 
-// A list is unpacked once for all queries of a thread that probe it. Threads
-// share out the queries or, when these are few, the entries of the lists. Both
-// functions throw when interrupted (Ctrl-C), and for a list number that does
-// not exist.
+// A list is unpacked once for all queries of a thread that probe it, unless
+// these are so few that they are compared by its codes. Threads share out the
+// queries or, when these are few, the entries of the lists. Both functions
+// throw when interrupted (Ctrl-C), and for a list number that does not exist.
 
 /** The k best of each query; ties go to the smaller id, and among entries of
  * the same id to the smaller place.

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <algorithm>
+#include "codes/lane_sums.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,23 +16,11 @@ constexpr int32_t kInfinityBits = 0x7f800000;
  * floats that could be NaN.
  */
 inline int32_t get_largest_magnitude(size_t n, const float* x) {
-    constexpr size_t lanes = 16;
-    int32_t largest[lanes] = {0};
-    const auto take = [&](size_t lane, const float* value) {
+    return get_largest_in_lanes(n, 0, [x](size_t i) {
         int32_t bits;
-        std::memcpy(&bits, value, sizeof(bits));
-        largest[lane] = std::max(largest[lane], bits & 0x7fffffff);
-    };
-    size_t i = 0;
-    for (; i + lanes <= n; i += lanes) {
-        for (size_t j = 0; j < lanes; j++) {
-            take(j, x + i + j);
-        }
-    }
-    for (; i < n; i++) {
-        take(0, x + i);
-    }
-    return *std::max_element(largest, largest + lanes);
+        std::memcpy(&bits, x + i, sizeof(bits));
+        return bits & 0x7fffffff;
+    });
 }
 
 } // namespace faiss_bebr

@@ -1,50 +1,58 @@
 #pragma once
 
+#include "codes/lane_sums.h"
+#include "indexes/key_ranks.h"
+#include "indexes/sort_entries.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 namespace faiss_bebr {
 
-/// integers in the order of keys
-inline int32_t get_rank_of_key(int32_t key) {
-    return key;
-}
-
-inline int32_t get_rank_of_key(float key) {
-    const float without_sign_of_zero = key + 0.0f;
-    int32_t bits;
-    std::memcpy(&bits, &without_sign_of_zero, sizeof(bits));
-    return bits ^ ((bits >> 31) & 0x7fffffff);
-}
-
-/** A number that k of the values do not exceed, or more where some are equal.
- * Counting takes less time than std::nth_element(), whose branches a processor
- * does not foresee.
+/** A number that k to `most` of the values do not exceed, or more where some
+ * are equal: then it is the least that k do not exceed. Counting takes less
+ * time than std::nth_element(), whose branches a processor does not foresee.
  */
-inline int32_t find_cut(const std::vector<int32_t>& values, size_t k) {
-    int32_t least = values[0], most = values[0];
-    for (int32_t value : values) {
-        least = std::min(least, value);
-        most = std::max(most, value);
+inline int32_t find_cut(
+        const std::vector<int32_t>& values,
+        size_t k,
+        size_t most) {
+    const size_t n = values.size();
+    const int32_t largest = get_largest_in_lanes(
+            n, values[0], [&](size_t i) { return values[i]; });
+    if (n <= most) {
+        return largest;
     }
-    int64_t low = least, high = most;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        const auto cut = static_cast<int32_t>(middle);
+    // which is the complement of the least
+    const int32_t least = ~get_largest_in_lanes(
+            n, ~values[0], [&](size_t i) { return ~values[i]; });
+    // the cut is not below `low`, and `high` is one, with more than `most`
+    int64_t low = least, high = largest;
+    // how many are below low, and up to high
+    size_t nlow = 0, nhigh = n;
+    for (bool halves = false; low < high; halves = !halves) {
+        // as if they were spread evenly, and every other time the middle, so
+        // that it ends soon where they are not
+        const double share = halves
+                ? 0.5
+                : (double(k + most) / 2 - double(nlow)) / double(nhigh - nlow);
+        const int64_t cut = std::min(
+                low + static_cast<int64_t>(double(high - low) * share),
+                high - 1);
         int32_t count = 0;
         for (int32_t value : values) {
-            count += value <= cut;
+            count += value <= static_cast<int32_t>(cut);
         }
-        if (size_t(count) == k) {
-            return cut;
-        }
-        if (size_t(count) > k) {
-            high = middle;
+        if (size_t(count) < k) {
+            low = cut + 1;
+            nlow = count;
+        } else if (size_t(count) > most) {
+            high = cut;
+            nhigh = count;
         } else {
-            low = middle + 1;
+            return static_cast<int32_t>(cut);
         }
     }
     return static_cast<int32_t>(high);
@@ -55,25 +63,28 @@ inline int32_t find_cut(const std::vector<int32_t>& values, size_t k) {
  * result does not depend on the order in which they come.
  *
  * A few are kept in a heap; of many, up to twice k are gathered before the
- * worse ones are dropped, which takes less time for each of them.
+ * worse ones are dropped, which takes less time for each of them, and as it
+ * does with a few more left than k.
  */
 template <class Entry>
 struct BestEntries {
+    using Key = decltype(Entry::key);
+
     size_t k = 0;
 
     bool is_full() const {
         return entries.size() >= k;
     }
-    /// an entry that new ones must be better than, once it is full
-    const Entry& worst() const {
-        return entries[uses_heap() ? 0 : k - 1];
+    /// a key that those of new ones must not exceed, once it is full
+    Key get_largest_key() const {
+        return uses_heap() ? entries[0].key : largest_key;
     }
-    /// worst() becomes that of about the k best so far, where that takes little
-    /// time for each entry since the last time
+    /// get_largest_key() becomes that of about the k best so far, where that
+    /// takes little time for each entry since the last time
     void tighten() {
         const size_t enough = std::max<size_t>(k / 4, 8);
         if (entries.size() >= k + enough) {
-            drop_worse();
+            drop_worse(k + get_slack());
         }
     }
     /// whether the entry may be among the best now
@@ -82,20 +93,24 @@ struct BestEntries {
             entries.push_back(entry);
             if (is_full()) {
                 uses_heap() ? std::make_heap(entries.begin(), entries.end())
-                            : move_worst(get_ranks(entries));
+                            : drop_worse(k);
             }
             return true;
         }
-        if (!(entry < worst())) {
+        if (uses_heap()) {
+            if (!(entry < entries[0])) {
+                return false;
+            }
+            replace_worst(entry);
+            return true;
+        }
+        // one with the largest key may have a better place among equal ones
+        if (largest_key < entry.key) {
             return false;
         }
-        if (uses_heap()) {
-            replace_worst(entry);
-        } else {
-            entries.push_back(entry);
-            if (entries.size() == 2 * k) {
-                drop_worse();
-            }
+        entries.push_back(entry);
+        if (entries.size() == 2 * k) {
+            drop_worse(k + get_slack());
         }
         return true;
     }
@@ -107,65 +122,47 @@ struct BestEntries {
     /// the entries, at most k, the best first; nothing can be added any more
     const std::vector<Entry>& sort() {
         if (entries.size() > k) {
-            drop_worse();
+            drop_worse(k);
         }
-        std::sort(entries.begin(), entries.end());
+        sort_entries(entries);
         return entries;
     }
 
    private:
-    /// a heap with the worst first, or the k-th best in its place
-    std::vector<Entry> entries;
+    std::vector<Entry> entries; ///< a heap with the worst first, or unordered
+    Key largest_key = Key(); ///< that is left, or a little more; without a heap
 
     bool uses_heap() const {
         return k < 20;
     }
-    /// valid until the next call of the thread
-    static std::vector<int32_t>& get_ranks(const std::vector<Entry>& entries) {
+    size_t get_slack() const {
+        return k / 8;
+    }
+    /// to k, or up to `most`
+    void drop_worse(size_t most) {
+        // their memory is used again
         static thread_local std::vector<int32_t> ranks;
         ranks.resize(entries.size());
         for (size_t i = 0; i < ranks.size(); i++) {
             ranks[i] = get_rank_of_key(entries[i].key);
         }
-        return ranks;
-    }
-    /// of k entries; @param ranks  theirs, of which there may be more
-    void move_worst(const std::vector<int32_t>& ranks) {
-        int32_t most = ranks[0];
-        for (size_t i = 0; i < k; i++) {
-            most = std::max(most, ranks[i]);
-        }
-        size_t place = k;
-        for (size_t i = 0; i < k; i++) {
-            if (ranks[i] == most &&
-                (place == k || entries[place] < entries[i])) {
-                place = i;
-            }
-        }
-        std::swap(entries[place], entries[k - 1]);
-    }
-    void drop_worse() {
-        std::vector<int32_t>& ranks = get_ranks(entries);
-        const int32_t cut = find_cut(ranks, k);
+        const int32_t cut = find_cut(ranks, k, most);
         size_t kept = 0;
         for (size_t i = 0; i < ranks.size(); i++) {
             entries[kept] = entries[i];
-            const int32_t rank = ranks[i];
-            ranks[kept] = rank;
-            kept += rank <= cut;
+            kept += ranks[i] <= cut;
         }
         entries.resize(kept);
-        if (kept == k) {
-            move_worst(ranks);
-            return;
+        if (kept > most) {
+            // of those with the key of the worst, not all
+            const auto ties = std::partition(
+                    entries.begin(), entries.end(), [cut](const Entry& entry) {
+                        return get_rank_of_key(entry.key) < cut;
+                    });
+            std::nth_element(ties, entries.begin() + (k - 1), entries.end());
+            entries.resize(k);
         }
-        // of those with the key of the worst, not all
-        const auto ties = std::partition(
-                entries.begin(), entries.end(), [cut](const Entry& entry) {
-                    return get_rank_of_key(entry.key) < cut;
-                });
-        std::nth_element(ties, entries.begin() + (k - 1), entries.end());
-        entries.resize(k);
+        largest_key = get_key_of_rank(cut, Key());
     }
     void replace_worst(const Entry& entry) {
         size_t i = 0;

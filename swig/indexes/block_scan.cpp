@@ -2,6 +2,7 @@
 
 #include "indexes/best_entries.h"
 #include "indexes/parallel_for.h"
+#include "indexes/result_entries.h"
 #include "indexes/scan_threads.h"
 #include "kernels/SDCKernels.h"
 
@@ -20,28 +21,18 @@ namespace faiss_bebr {
 
 namespace {
 
-template <class Key>
-struct Entry {
-    Key key;
-    idx_t id;
-
-    bool operator<(const Entry& other) const {
-        return key < other.key || (key == other.key && id < other.id);
-    }
-};
-
 /// the k best of the documents seen
 template <class Key>
-struct TopK : BestEntries<Entry<Key>> {
+struct TopK : BestEntries<FlatEntry<Key>> {
     // blocks come in ascending order of their ids, so later ones of the same
     // key are no better
     Key threshold() {
         this->tighten();
-        return this->is_full() ? this->worst().key
+        return this->is_full() ? this->get_largest_key()
                                : std::numeric_limits<Key>::max();
     }
     void add(Key key, idx_t id) {
-        BestEntries<Entry<Key>>::add({key, id});
+        BestEntries<FlatEntry<Key>>::add({key, id});
     }
     size_t get_num_results() const {
         return this->k;

@@ -3,6 +3,7 @@
 #include "indexes/IndexIVFSDC.h"
 #include "indexes/SDCBlock.h"
 #include "indexes/best_entries.h"
+#include "indexes/result_entries.h"
 #include "indexes/scan_threads.h"
 #include "indexes/sort_by_lists.h"
 
@@ -15,7 +16,6 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,23 +26,14 @@ using faiss::METRIC_L2;
 
 namespace {
 
-struct Entry {
-    float key;
-    idx_t id;
-    idx_t place; ///< see faiss::lo_build
-
-    bool operator<(const Entry& other) const {
-        return std::tie(key, id, place) <
-                std::tie(other.key, other.id, other.place);
-    }
-};
+using Entry = ListEntry<float>;
 
 /// the k best of the entries seen
 struct TopK : BestEntries<Entry> {
     // ids come in any order, so entries with the key of the worst may be better
     float threshold() const {
         constexpr float most = std::numeric_limits<float>::max();
-        return is_full() ? std::nextafter(worst().key, most) : most;
+        return is_full() ? std::nextafter(get_largest_key(), most) : most;
     }
 };
 

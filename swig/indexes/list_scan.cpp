@@ -2,6 +2,7 @@
 
 #include "indexes/BinaryCodeBlock.h"
 #include "indexes/best_entries.h"
+#include "indexes/result_entries.h"
 #include "indexes/scan_threads.h"
 #include "indexes/sort_by_lists.h"
 
@@ -14,7 +15,6 @@
 #include <limits>
 #include <memory>
 #include <numeric>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,22 +24,13 @@ using faiss::InvertedLists;
 
 namespace {
 
-struct Entry {
-    int32_t key;
-    idx_t id;
-    idx_t place;
-
-    bool operator<(const Entry& other) const {
-        return std::tie(key, id, place) <
-                std::tie(other.key, other.id, other.place);
-    }
-};
+using Entry = ListEntry<int32_t>;
 
 /// the k best of the entries seen
 struct TopK : BestEntries<Entry> {
     // ids come in any order, so entries with the key of the worst may be better
     int32_t threshold() const {
-        return is_full() ? worst().key + 1
+        return is_full() ? get_largest_key() + 1
                          : std::numeric_limits<int32_t>::max();
     }
 };

@@ -2,6 +2,8 @@
 
 #include "indexes/DocumentNorms.h"
 #include "indexes/parallel_for.h"
+#include "indexes/result_entries.h"
+#include "indexes/sort_entries.h"
 
 #include <faiss/impl/FaissAssert.h>
 
@@ -9,7 +11,6 @@
 #include <cmath>
 #include <limits>
 #include <typeinfo>
-#include <utility>
 #include <vector>
 
 namespace faiss_bebr {
@@ -37,7 +38,7 @@ void rescore(
     float candidate_keys[most];
     std::vector<uint8_t> memory;
     DocumentNorms norms(sdc, sdc.layout);
-    std::vector<std::pair<float, idx_t>> entries;
+    std::vector<FlatEntry<float>> entries;
     entries.reserve(n);
     for (size_t i = 0; i < n; i += most) {
         const size_t count = std::min(most, n - i);
@@ -53,17 +54,16 @@ void rescore(
         for (size_t j = 0; j < count; j++) {
             if (candidate_keys[j] < worst) {
                 // as a scan finds them: not infinite, not NaN
-                entries.emplace_back(candidate_keys[j], candidates[i + j]);
+                entries.push_back({candidate_keys[j], candidates[i + j]});
             }
         }
     }
-    const size_t nbest = std::min<size_t>(k, entries.size());
-    std::partial_sort(entries.begin(), entries.begin() + nbest, entries.end());
+    sort_entries(entries);
     std::fill(keys, keys + k, worst);
     std::fill(ids, ids + k, idx_t(-1));
-    for (size_t j = 0; j < nbest; j++) {
-        keys[j] = entries[j].first;
-        ids[j] = entries[j].second;
+    for (size_t j = 0; j < std::min<size_t>(k, entries.size()); j++) {
+        keys[j] = entries[j].key;
+        ids[j] = entries[j].id;
     }
 }
 

@@ -1,4 +1,4 @@
-// The k best of some entries, against all of them sorted.
+// The k best of some entries, against all of them sorted, and how these are.
 
 #include "check.h"
 #include "indexes/best_entries.h"
@@ -12,7 +12,9 @@
 
 using faiss_bebr::BestEntries;
 using faiss_bebr::find_cut;
+using faiss_bebr::get_key_of_rank;
 using faiss_bebr::get_rank_of_key;
+using faiss_bebr::sort_entries;
 using test::Note;
 
 template <class Key>
@@ -45,6 +47,9 @@ TEST(ranks_are_in_the_order_of_keys) {
     for (size_t i = 1; i < keys.size(); i++) {
         CHECK(get_rank_of_key(keys[i - 1]) < get_rank_of_key(keys[i]));
     }
+    for (float key : keys) {
+        CHECK_EQUAL(get_key_of_rank(get_rank_of_key(key), 0.0f), key);
+    }
     CHECK_EQUAL(get_rank_of_key(-0.0f), get_rank_of_key(0.0f));
     CHECK_EQUAL(get_rank_of_key(INT_MIN), INT_MIN);
     CHECK_EQUAL(get_rank_of_key(INT_MAX), INT_MAX);
@@ -64,12 +69,15 @@ TEST(cuts_leave_k_values_or_ties) {
             std::sort(sorted.begin(), sorted.end());
             for (size_t k = 1; k <= n; k++) {
                 const Note note("span", span, "n", n, "k", k);
-                const int32_t cut = find_cut(values, k);
-                const auto count =
-                        std::upper_bound(sorted.begin(), sorted.end(), cut) -
-                        sorted.begin();
-                CHECK(size_t(count) >= k);
-                CHECK(size_t(count) == k || sorted[k - 1] == cut);
+                for (size_t most : {k, k + 1, k + k / 8, n}) {
+                    const int32_t cut = find_cut(values, k, most);
+                    const size_t count =
+                            std::upper_bound(
+                                    sorted.begin(), sorted.end(), cut) -
+                            sorted.begin();
+                    CHECK(count >= k);
+                    CHECK(count <= std::max(most, k) || sorted[k - 1] == cut);
+                }
             }
         }
     }
@@ -105,7 +113,7 @@ static void check_best(size_t k, int nkeys, bool tightens) {
     if (k <= size_t(n)) {
         // what is no better has no place
         CHECK(halves[0].is_full());
-        CHECK(!(halves[0].worst() < expected.back()));
+        CHECK(!(halves[0].get_largest_key() < expected.back().key));
     }
     CHECK(halves[0].sort() == expected);
 }
@@ -118,5 +126,40 @@ TEST(best_are_the_first_of_all) {
                 check_best<int32_t>(k, nkeys, tightens);
             }
         }
+    }
+}
+
+template <class Key>
+static void check_sorted(const std::vector<Key>& keys) {
+    std::vector<Entry<Key>> entries;
+    for (size_t i = 0; i < keys.size(); i++) {
+        entries.push_back({keys[i], int(keys.size() - i)});
+    }
+    std::vector<Entry<Key>> expected = entries;
+    std::sort(expected.begin(), expected.end());
+    sort_entries(entries);
+    CHECK(entries == expected);
+}
+
+TEST(entries_are_sorted_by_keys_of_any_kind) {
+    test::Random random(7);
+    for (size_t n : {0, 1, 63, 64, 65, 1000}) {
+        const Note note("n", n);
+        std::vector<float> floats(n);
+        std::vector<float> zeros(n);
+        std::vector<int32_t> integers(n);
+        for (size_t i = 0; i < n; i++) {
+            // of all exponents and both signs
+            floats[i] = get_key_of_rank(
+                    random.integer(
+                            get_rank_of_key(-INFINITY),
+                            get_rank_of_key(INFINITY)),
+                    0.0f);
+            zeros[i] = random.integer(0, 1) == 0 ? 0.0f : -0.0f;
+            integers[i] = random.integer(INT_MIN, INT_MAX);
+        }
+        check_sorted(floats);
+        check_sorted(zeros);
+        check_sorted(integers);
     }
 }

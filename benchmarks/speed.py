@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
 import roofline
 import wordnet
-from speed_cases import Cases, binary, codes, given, set_parameter
+from speed_cases import Cases, binary, binary_ivf, codes, given, set_parameter
 from timing import (
     Contender,
     SpeedRow,
@@ -36,9 +36,10 @@ from timing import (
 
 import faiss_bebr
 
-CASES = ("flat", "ivf", "hnsw", "codes", "binary", "roofline")
+CASES = ("flat", "ivf", "hnsw", "codes", "binary", "binary_ivf", "roofline")
 METRICS = {"IP": faiss.METRIC_INNER_PRODUCT, "L2": faiss.METRIC_L2}
 BINARY_BITS = (256, 512, 1024, 2048)
+BINARY_NPROBES = (1, 4, 16, 64, 256)
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Plan:
 
     threads: list[int]
     queries: list[int]
+    k: int
     rounds: int
     clock: str
     in_a_row: int
@@ -62,6 +64,7 @@ class Plan:
                     contenders,
                     queries_at_once=at_once,
                     threads=threads,
+                    k=self.k,
                     # a single query is soon done
                     rounds=self.rounds if at_once > 1 else 5 * self.rounds,
                     parameter=parameter,
@@ -91,6 +94,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--queries", type=int, nargs="+", default=[1000, 1])
+    parser.add_argument("--k", type=int, default=10, help="recall is that of 10")
     parser.add_argument(
         "--clock",
         choices=("wall", "cpu"),
@@ -128,6 +132,7 @@ def main() -> None:
     plan = Plan(
         arguments.threads,
         arguments.queries,
+        arguments.k,
         arguments.rounds,
         arguments.clock,
         arguments.in_a_row,
@@ -161,9 +166,15 @@ def main() -> None:
     if "codes" in cases_asked:
         take(plan.compare("codes", codes(arguments.code_vectors)))
     if "binary" in cases_asked:
-        plan.queries = [min(at_once, 100) for at_once in plan.queries]
+        few = replace(plan, queries=[min(at_once, 100) for at_once in plan.queries])
         for bits in BINARY_BITS:
-            take(plan.compare("binary", binary(bits, arguments.binary_vectors)))
+            take(few.compare("binary", binary(bits, arguments.binary_vectors)))
+    if "binary_ivf" in cases_asked:
+        contenders = binary_ivf(512, arguments.binary_vectors)
+        for nprobe in BINARY_NPROBES:
+            for one in contenders:
+                one.index.nprobe = nprobe
+            take(plan.compare("binary_ivf", contenders, nprobe))
     if "roofline" in cases_asked:
         for threads in arguments.threads:
             for line in roofline.report(

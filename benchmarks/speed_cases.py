@@ -185,11 +185,16 @@ def codes(n: int) -> list[Contender]:
     return contenders
 
 
-def binary(bits: int, n: int) -> list[Contender]:
-    """IndexBinaryFlat and IndexBinarySDC of 1, 2 and 4 bits, of the same bytes."""
+def _make_packed(bits: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and 1000 queries."""
     rng = np.random.default_rng(0)
     packed = rng.integers(0, 256, (n, bits // 8), dtype=np.uint8)
-    queries = rng.integers(0, 256, (1000, bits // 8), dtype=np.uint8)
+    return packed, rng.integers(0, 256, (1000, bits // 8), dtype=np.uint8)
+
+
+def binary(bits: int, n: int) -> list[Contender]:
+    """IndexBinaryFlat and IndexBinarySDC of 1, 2 and 4 bits, of the same bytes."""
+    packed, queries = _make_packed(bits, n)
     contenders = [
         Contender(
             f"IndexBinaryFlat {bits}", faiss.IndexBinaryFlat(bits), queries, bits / 8
@@ -204,6 +209,26 @@ def binary(bits: int, n: int) -> list[Contender]:
         )
         for nbits in (1, 2, 4)
     ]
+    for one in contenders:
+        one.index.add(packed)
+    return contenders
+
+
+def binary_ivf(bits: int, n: int, nlist: int = 1024) -> list[Contender]:
+    """IndexBinaryIVF and IndexBinaryIVFSDC likewise, with the same lists."""
+    packed, queries = _make_packed(bits, n)
+    quantizer = faiss.IndexBinaryFlat(bits)
+    reference = faiss.IndexBinaryIVF(quantizer, bits, nlist)
+    reference.train(packed[: 40 * nlist])
+    contenders = [Contender(f"IndexBinaryIVF {bits}", reference, queries, bits / 8)]
+    for nbits in (1, 2, 4):
+        index = faiss_bebr.IndexBinaryIVFSDC(quantizer, bits, nlist, nbits)
+        index.train(packed[: 40 * nlist])
+        contenders.append(
+            Contender(
+                f"IndexBinaryIVFSDC {bits // nbits}x{nbits}", index, queries, bits / 8
+            )
+        )
     for one in contenders:
         one.index.add(packed)
     return contenders

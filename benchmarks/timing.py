@@ -28,8 +28,9 @@ class SpeedRow:
     """Queries a second of an index, and its ratio to the reference in each round.
 
     The reference is the first contender of its comparison; its own ratio is 1.
-    parameter is nprobe or efSearch where the index has such; in_a_row says how many
-    searches of an index were timed before it was the next one's turn.
+    parameter is nprobe or efSearch where the index has such; k is how many neighbours
+    were asked for; in_a_row says how many searches of an index were timed before it
+    was the next one's turn.
     """
 
     case: str
@@ -38,6 +39,7 @@ class SpeedRow:
     bytes_per_vector: float
     parameter: int | None
     recall_10_at_10: float | None
+    k: int
     queries_at_once: int
     threads: int
     in_a_row: int
@@ -105,6 +107,7 @@ def compare(
             bytes_per_vector=one.bytes_per_vector,
             parameter=parameter,
             recall_10_at_10=one.recall,
+            k=k,
             queries_at_once=queries_at_once,
             threads=threads,
             in_a_row=in_a_row,
@@ -126,6 +129,7 @@ def describe(row: SpeedRow) -> str:
     return (
         f"{row.case:8} {row.index:28} {parameter:>4} {row.bytes_per_vector:6.0f} B "
         f"{recall:>6}  {row.queries_at_once:5} at once {row.threads} thr "
+        f"{'' if row.k == 10 else f'k={row.k} '}"
         f"{'' if row.in_a_row == 1 else f'{row.in_a_row} in a row '}"
         f"{row.queries_a_second:10.0f} q/s ({row.least:.0f} to {row.most:.0f})  "
         f"ratio {row.ratio:5.2f} ({row.least_ratio:.2f} to {row.most_ratio:.2f})"

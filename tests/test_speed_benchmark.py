@@ -29,6 +29,7 @@ class Slow:
 
     def search(self, queries: np.ndarray, k: int) -> None:
         self.sizes.append(len(queries))
+        self.k = k
         # the first search warms up
         self.clock[0] += self.seconds[len(self.sizes) - 2] if self.sizes[1:] else 99.0
 
@@ -63,10 +64,13 @@ def test_searches_in_a_row(monkeypatch):
         queries_at_once=3,
         threads=1,
         rounds=2,
+        k=7,
         in_a_row=3,
     )
     assert index.sizes == [3] * 9
     assert (row.least, row.most) == (9 / 15, 9 / 6)
+    assert row.k == index.k == 7
+    assert "k=7 3 in a row" in timing.describe(row)
 
 
 def test_indexes_without_networks():
@@ -79,7 +83,7 @@ def test_indexes_without_networks():
 
 def make_row(index: str, recall: float | None, rate: float) -> timing.SpeedRow:
     return timing.SpeedRow(
-        "ivf", index, "A", 64, 8, recall, 100, 1, 1, 3, rate, rate, rate, 1, 1, 1
+        "ivf", index, "A", 64, 8, recall, 10, 100, 1, 1, 3, rate, rate, rate, 1, 1, 1
     )
 
 
@@ -155,6 +159,20 @@ def test_binary_contenders_hold_the_same_codes():
     queries = contenders[0].queries[:3]
     expected = contenders[0].index.search(queries, 5)[0]
     np.testing.assert_array_equal(contenders[1].index.search(queries, 5)[0], expected)
+
+
+def test_binary_inverted_files_have_the_same_lists():
+    reference, *ours = speed_cases.binary_ivf(256, 900, nlist=20)
+    sizes = [reference.index.invlists.list_size(i) for i in range(20)]
+    for one in ours:
+        lists = one.index.invlists
+        assert [lists.list_size(i) for i in range(20)] == sizes
+    for one in (reference, ours[0]):
+        one.index.nprobe = 3
+    queries = reference.queries[:5]
+    np.testing.assert_array_equal(
+        ours[0].index.search(queries, 5)[0], reference.index.search(queries, 5)[0]
+    )
 
 
 def test_cases_share_a_network(embeddings):

@@ -8,11 +8,10 @@ from typing import Any
 import faiss
 import numpy as np
 from embeddings import Embeddings
-from timing import Contender
+from timing import Contender, K
 
 import faiss_bebr
 
-K = 10
 IP = faiss.METRIC_INNER_PRODUCT
 NETWORK = "BEBR256x6"
 # planes by hand, without centroids: the network is one product, see docs/training.md

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+K = 10  # neighbours that are asked for, if not told otherwise
+
 
 @dataclass
 class Contender:
@@ -71,7 +73,7 @@ def compare(
     queries_at_once: int,
     threads: int,
     rounds: int,
-    k: int = 10,
+    k: int = K,
     parameter: int | None = None,
     clock: str = "wall",
     in_a_row: int = 1,
@@ -127,9 +129,9 @@ def describe(row: SpeedRow) -> str:
     recall = "" if row.recall_10_at_10 is None else f"{row.recall_10_at_10:.3f}"
     parameter = "" if row.parameter is None else str(row.parameter)
     return (
-        f"{row.case:8} {row.index:28} {parameter:>4} {row.bytes_per_vector:6.0f} B "
+        f"{row.case:10} {row.index:28} {parameter:>4} {row.bytes_per_vector:6.0f} B "
         f"{recall:>6}  {row.queries_at_once:5} at once {row.threads} thr "
-        f"{'' if row.k == 10 else f'k={row.k} '}"
+        f"{'' if row.k == K else f'k={row.k} '}"
         f"{'' if row.in_a_row == 1 else f'{row.in_a_row} in a row '}"
         f"{row.queries_a_second:10.0f} q/s ({row.least:.0f} to {row.most:.0f})  "
         f"ratio {row.ratio:5.2f} ({row.least_ratio:.2f} to {row.most_ratio:.2f})"
@@ -155,7 +157,7 @@ def describe_at_equal_recall(rows: Sequence[SpeedRow]) -> list[str]:
         if recalls[0] <= row.recall_10_at_10 <= recalls[-1]:
             rate = np.exp(np.interp(row.recall_10_at_10, recalls, np.log(rates)))
             lines.append(
-                f"{row.case:8} {row.index:28} {row.parameter:>4} "
+                f"{row.case:10} {row.index:28} {row.parameter:>4} "
                 f"{row.recall_10_at_10:.3f}  {row.queries_at_once:5} at once "
                 f"{row.threads} thr  {row.queries_a_second / rate:5.2f} times "
                 f"{row.reference} at equal recall"

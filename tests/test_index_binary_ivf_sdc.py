@@ -99,12 +99,15 @@ def test_any_shape(data):
     )
 
 
+# lists of two bits that up to 128 queries probe are compared by their codes, of one
+# bit up to 12, of three up to 4; others are unpacked
+@pytest.mark.parametrize("nbits", [1, 2, 3])
 @pytest.mark.parametrize("metric", [L2, IP])
 @pytest.mark.parametrize("nq", [1, 20, 100])
-def test_threads_do_not_change_results(nq, metric, nthreads, rng):
-    codes = rng.integers(0, 4, (3000, 16), dtype=np.uint8)
-    queries = rng.integers(0, 4, (nq, 16), dtype=np.uint8)
-    index = make_index(64, 2, metric, codes, nlist=5)
+def test_threads_do_not_change_results(nq, metric, nbits, nthreads, rng):
+    codes = rng.integers(0, 4, (3000, 8 * nbits), dtype=np.uint8)
+    queries = rng.integers(0, 4, (nq, 8 * nbits), dtype=np.uint8)
+    index = make_index(64, nbits, metric, codes, nlist=5)
     index.nprobe = 3
     reference = Reference(index, codes)
     assign = nearest_lists(index, queries, 3)
@@ -120,11 +123,12 @@ def test_threads_do_not_change_results(nq, metric, nthreads, rng):
     )
 
 
+@pytest.mark.parametrize("nbits", [1, 2, 3])
 @pytest.mark.parametrize("max_codes", [1, 7, 100, 101, 400, 10**6])
-def test_max_codes(max_codes, rng):
-    codes = random_codes(rng, 500, 128)
-    queries = random_codes(rng, 90, 128)
-    index = make_index(64, 2, L2, codes)
+def test_max_codes(max_codes, nbits, rng):
+    codes = random_codes(rng, 500, 64 * nbits)
+    queries = random_codes(rng, 90, 64 * nbits)
+    index = make_index(64, nbits, L2, codes)
     reference = Reference(index, codes)
     assign = nearest_lists(index, queries, 6)
     expected = reference.search(queries, 10, assign, max_codes=max_codes)
@@ -134,24 +138,27 @@ def test_max_codes(max_codes, rng):
         assert_same(ours, [one[:nq] for one in expected])
     index.nprobe, index.max_codes = 6, max_codes
     assert_same(index.search(queries, 10), expected)
+    radius = int(np.median(expected[0][:, 0])) + 1
     assert_same(
-        index.range_search(queries, 150),
-        reference.range_search(queries, 150, assign, max_codes=max_codes),
+        index.range_search(queries, radius),
+        reference.range_search(queries, radius, assign, max_codes=max_codes),
     )
 
 
+@pytest.mark.parametrize("nbits", [1, 2, 3])
 @pytest.mark.parametrize("kind", list(selectors(100)))
 @pytest.mark.parametrize("nq", [2, 90])
-def test_selectors(kind, nq, rng):
-    codes = random_codes(rng, 900, 128)
-    queries = random_codes(rng, nq, 128)
-    index = make_index(64, 2, L2, codes)
+def test_selectors(kind, nq, nbits, rng):
+    codes = random_codes(rng, 900, 64 * nbits)
+    queries = random_codes(rng, nq, 64 * nbits)
+    index = make_index(64, nbits, L2, codes)
     index.nprobe = 5
     reference = Reference(index, codes)
     assign = nearest_lists(index, queries, 5)
     sel = selectors(900)[kind]
     expected = reference.search(queries, 15, assign, sel=sel)
-    in_range = reference.range_search(queries, 300, assign, sel=sel)
+    radius = 64 * (4**nbits - 1) // 6  # about what two random codes have
+    in_range = reference.range_search(queries, radius, assign, sel=sel)
     for params in (
         faiss.SearchParameters(sel=sel),
         faiss.SearchParametersIVF(sel=sel, nprobe=5),
@@ -160,24 +167,37 @@ def test_selectors(kind, nq, rng):
         D, I, R = index.search_and_reconstruct(queries, 15, params=params)
         assert_same((D, I), expected)
         np.testing.assert_array_equal(R[I >= 0], codes[I[I >= 0]])
-        assert_same(index.range_search(queries, 300, params=params), in_range)
+        assert_same(index.range_search(queries, radius, params=params), in_range)
     assert_same(
         index.search_preassigned(queries, 15, assign, None, params=params), expected
     )
     assert_same(
-        index.range_search_preassigned(queries, 300, assign, None, params=params),
+        index.range_search_preassigned(queries, radius, assign, None, params=params),
         in_range,
     )
+
+
+@pytest.mark.parametrize("nq", [2, 7, 40])
+def test_few_probes_of_many_lists(nq, rng):
+    codes = random_codes(rng, 1500, 128)
+    queries = random_codes(rng, nq, 128)
+    index = make_index(64, 2, L2, codes, nlist=200)
+    reference = Reference(index, codes)
+    for nprobe in (1, 3):
+        index.nprobe = nprobe
+        assign = nearest_lists(index, queries, nprobe)
+        assert_same(index.search(queries, 5), reference.search(queries, 5, assign))
 
 
 def raise_error(_id):
     raise ZeroDivisionError
 
 
+@pytest.mark.parametrize("nbits", [1, 2])
 @pytest.mark.parametrize("nq", [2, 200])
-def test_selector_that_raises(nq, rng):
-    codes = random_codes(rng, 900, 128)
-    index = make_index(64, 2, L2, codes)
+def test_selector_that_raises(nq, nbits, rng):
+    codes = random_codes(rng, 900, 64 * nbits)
+    index = make_index(64, nbits, L2, codes)
     sel = faiss.PyCallbackIDSelector(raise_error)
     params = faiss.SearchParameters(sel=sel)
     # itself, or as a RuntimeError when another thread met it

@@ -211,6 +211,19 @@ def test_merge_refuses_other_codes(rng):
         assert (index.ntotal, other.ntotal) == (40, n)
 
 
+def test_query_that_overflows_with_the_range_alone(rng):
+    """The query map leaves it finite; the range of what it is compared with not."""
+    x = 1e10 * random_vectors(rng, 300, 64)
+    index = faiss_bebr.IndexSDC(64, 2, IP)
+    index.set_scale_bytes(1)  # with which train() learns a range
+    index.train(x)
+    index.add(x)
+    query = np.full((1, 64), 1e28, np.float32)
+    assert (index.search(query, 3)[1] >= 0).all()
+    with pytest.raises(RuntimeError, match=r"x\[0\] overflows"):
+        index.search(1000 * query, 3)
+
+
 @pytest.mark.parametrize("class_name", ["IndexSDC", "IndexSDCFastScan"])
 def test_first_of_many_queries_that_overflow(class_name, nthreads, rng):
     """Whatever the number of threads, and before any result is written."""

@@ -12,7 +12,7 @@
 namespace faiss_bebr {
 
 void check_finite(size_t n, size_t d, const float* x) {
-    if (get_largest_magnitude(n * d, x) < kInfinityBits) {
+    if (get_largest_magnitude_bits(n * d, x) < kInfinityBits) {
         return;
     }
     for (size_t i = 0; i < n * d; i++) {

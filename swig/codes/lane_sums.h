@@ -5,9 +5,10 @@
 
 namespace faiss_bebr {
 
-/** `start` combined with term(i) for i in 0 .. n - 1, in 16 parts that are
- * combined at the end, so that compilers can vectorize it and its bits are the
- * same on every machine.
+/** term(i) for i in 0 .. n - 1 combined, in 16 parts that are combined at the
+ * end, so that compilers can vectorize it and its bits are the same on every
+ * machine.
+ * @param start  of each part: what changes nothing, as 0 of a sum
  */
 template <class Result, class Index, class Term, class Combine>
 inline Result combine_in_lanes(

@@ -9,6 +9,7 @@ using faiss::METRIC_L2;
 
 bool BinaryCodeBlock::is_for(const BinaryDistance& distance, size_t nq) {
     const int nplanes = distance.layout.nplanes();
+    // measured over whole indexes, see docs/speed.md
     const size_t most = nplanes == 1 ? 12 : nplanes == 2 ? 128 : 4;
     return nq <= most && nplanes <= kMaxRowPlanes;
 }

@@ -2,6 +2,8 @@
 
 #include "indexes/BinaryBlock.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace faiss_bebr {
@@ -15,7 +17,8 @@ struct BinaryCodeBlock : DocumentBlock<int32_t> {
     const uint8_t* queries; ///< packed codes, query i is row i
     const uint8_t* codes;   ///< the code of document i is row i
 
-    /// whether for so many queries it is not worth to unpack a block
+    /// whether kernels can do that, and it takes less time for so many queries
+    /// than to unpack the block
     static bool is_for(const BinaryDistance& distance, size_t nq);
 
     BinaryCodeBlock(

@@ -1,6 +1,5 @@
 #include "indexes/BoundBlock.h"
 
-#include "indexes/DocumentNorms.h"
 #include "indexes/SortedBoundBlock.h"
 #include "indexes/StreamedBoundBlock.h"
 

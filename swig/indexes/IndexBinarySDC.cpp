@@ -93,6 +93,14 @@ void IndexBinarySDC::merge_from(faiss::IndexBinary& otherIndex, idx_t add_id) {
 
 namespace {
 
+/// none where queries are compared as they were given
+BinaryQueries make_queries(
+        const BinaryDistance& distance,
+        idx_t n,
+        const uint8_t* x) {
+    return {distance, BinaryCodeBlock::is_for(distance, n) ? 0 : size_t(n), x};
+}
+
 /// @param x  the queries as they were given
 ScanTask<int32_t> make_task(
         const BinaryDistance& distance,
@@ -131,7 +139,7 @@ void IndexBinarySDC::search(
         const faiss::SearchParameters* params) const {
     FAISS_THROW_IF_NOT_FMT(k > 0, "k must be positive, got %d", int(k));
     const BinaryDistance distance = {layout, metric_type};
-    const BinaryQueries queries(distance, n, x);
+    const BinaryQueries queries = make_queries(distance, n, x);
     const auto task = make_task(distance, queries, n, x, *this, params);
     scan_knn(task, k, distances, labels);
     distance.keys_to_distances(n * k, distances);
@@ -144,7 +152,7 @@ void IndexBinarySDC::range_search(
         faiss::RangeSearchResult* result,
         const faiss::SearchParameters* params) const {
     const BinaryDistance distance = {layout, metric_type};
-    const BinaryQueries queries(distance, n, x);
+    const BinaryQueries queries = make_queries(distance, n, x);
     scan_range<int32_t>(
             make_task(distance, queries, n, x, *this, params),
             distance.radius_to_key(radius),

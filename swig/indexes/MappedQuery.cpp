@@ -4,7 +4,6 @@
 
 #include <faiss/impl/FaissAssert.h>
 
-#include <algorithm>
 #include <cstring>
 
 namespace faiss_bebr {
@@ -26,10 +25,12 @@ float MappedQuery::set(const SDCQuantizer& sdc, const float* x, size_t i) {
     for (size_t j = 0; j < ranged.size(); j++) {
         ranged[j] = values[j] * sdc.range[j];
     }
-    const int32_t largest = get_largest_magnitude(ranged.size(), ranged.data());
+    const int32_t largest =
+            get_largest_magnitude_bits(ranged.size(), ranged.data());
     FAISS_THROW_IF_NOT_FMT(
             largest < kInfinityBits &&
-                    get_largest_magnitude(d, values.data()) < kInfinityBits,
+                    get_largest_magnitude_bits(d, values.data()) <
+                            kInfinityBits,
             "x[%zd] overflows in the query's map",
             i);
     float magnitude;

@@ -28,9 +28,8 @@ inline int32_t find_cut(
     // which is the complement of the least
     const int32_t least = ~get_largest_in_lanes(
             n, ~values[0], [&](size_t i) { return ~values[i]; });
-    // the cut is not below `low`, and `high` is one, with more than `most`
     int64_t low = least, high = largest;
-    // how many are below low, and up to high
+    // how many are below low, less than k, and up to high, more than `most`
     size_t nlow = 0, nhigh = n;
     for (bool halves = false; low < high; halves = !halves) {
         // as if they were spread evenly, and every other time the middle, so
@@ -63,8 +62,8 @@ inline int32_t find_cut(
  * result does not depend on the order in which they come.
  *
  * A few are kept in a heap; of many, up to twice k are gathered before the
- * worse ones are dropped, which takes less time for each of them, and as it
- * does with a few more left than k.
+ * worse ones are dropped, which takes less time for each of them. A few more
+ * than k may be left then, as a cut is found sooner that need not leave k.
  */
 template <class Entry>
 struct BestEntries {
@@ -104,7 +103,7 @@ struct BestEntries {
             replace_worst(entry);
             return true;
         }
-        // one with the largest key may have a better place among equal ones
+        // one that has it may be better than others that have
         if (largest_key < entry.key) {
             return false;
         }
@@ -140,7 +139,7 @@ struct BestEntries {
     }
     /// to k, or up to `most`
     void drop_worse(size_t most) {
-        // their memory is used again
+        // a thread keeps the memory
         static thread_local std::vector<int32_t> ranks;
         ranks.resize(entries.size());
         for (size_t i = 0; i < ranks.size(); i++) {

@@ -221,10 +221,12 @@ struct Scanner {
         TopK& sink = sinks[probe.query - q0];
         const size_t nhits =
                 block.collect(i, sink.threshold(), hits.data(), keys.data());
-        for (size_t h = 0; h < nhits && hits[h] < rows.size(); h++) {
-            const idx_t row = rows[hits[h]];
-            const idx_t place = faiss::lo_build(probe.list_no, row);
-            stats.nheap_updates += sink.add({keys[h], ids[row], place});
+        for (size_t h = 0; h < nhits; h++) {
+            if (hits[h] < rows.size()) {
+                const idx_t row = rows[hits[h]];
+                const idx_t place = faiss::lo_build(probe.list_no, row);
+                stats.nheap_updates += sink.add({keys[h], ids[row], place});
+            }
         }
     }
 };
@@ -264,21 +266,17 @@ void search_part(
     run_on_threads(nparts, [&](size_t p) {
         const size_t begin = first + n * p / nparts;
         const size_t end = first + n * (p + 1) / nparts;
-        // or each query is searched by itself, as counting probes in all lists
-        // would take longer
-        const bool share_lists =
-                16 * (end - begin) * batch.nprobe >= batch.index.nlist;
-        for (size_t q0 = begin; q0 < end;) {
-            const size_t q1 = share_lists ? end : q0 + 1;
-            Scanner scanner(batch, interrupt, q0, q1, k);
-            scanner.run(make_probes(batch, q0, q1));
-            part_stats[p].add(scanner.stats);
-            for (; q0 < q1; q0++) {
-                const auto& best = scanner.sinks[q0 - scanner.q0].sort();
-                const size_t place = q0 * k;
-                write_results(
-                        batch, best, k, distances + place, labels + place);
-            }
+        Scanner scanner(batch, interrupt, begin, end, k);
+        scanner.run(make_probes(batch, begin, end));
+        part_stats[p].add(scanner.stats);
+        for (size_t q = begin; q < end; q++) {
+            const size_t place = q * k;
+            write_results(
+                    batch,
+                    scanner.sinks[q - begin].sort(),
+                    k,
+                    distances + place,
+                    labels + place);
         }
     });
     interrupt.throw_if_happened();

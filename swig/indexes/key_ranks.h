@@ -5,7 +5,7 @@
 
 namespace faiss_bebr {
 
-/// integers in the order of keys
+/// integers in the order of keys, none of which is NaN
 inline int32_t get_rank_of_key(int32_t key) {
     return key;
 }
@@ -17,7 +17,8 @@ inline int32_t get_rank_of_key(float key) {
     return bits ^ ((bits >> 31) & 0x7fffffff);
 }
 
-/// one of those that have a rank
+/// a key of that rank; for one between the ranks of two keys, a key between
+/// them
 inline int32_t get_key_of_rank(int32_t rank, int32_t /* of its type */) {
     return rank;
 }

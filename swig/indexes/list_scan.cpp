@@ -59,11 +59,16 @@ struct Probe {
     size_t limit;
 };
 
-/// The probes of the same list, [begin, end), and the largest of their limits.
+/// The probes of the same list, [begin, end).
 struct ListProbes {
     const Probe* begin;
     const Probe* end;
-    size_t size;
+    size_t size; ///< the largest of their limits
+
+    /// or its codes are compared as they are
+    bool is_unpacked(const ListScanTask& task) const {
+        return !BinaryCodeBlock::is_for(task.distance, end - begin);
+    }
 };
 
 /// The probes of some queries, list by list; of a single one as assigned, for
@@ -72,11 +77,14 @@ struct Plan {
     std::vector<Probe> probes;
     std::vector<ListProbes> lists;
     size_t ntotal = 0; ///< sum of the lists' sizes
+    const size_t first_query;
+    BinaryQueries queries; ///< none where no list is unpacked
 
     Plan(const ListScanTask& task,
          size_t q0,
          size_t q1,
-         faiss::IndexIVFStats& stats) {
+         faiss::IndexIVFStats& stats)
+            : first_query(q0) {
         for (size_t q = q0; q < q1; q++) {
             add_query(task, q, stats);
         }
@@ -92,8 +100,15 @@ struct Plan {
             lists.back().end = probe + 1;
             lists.back().size = std::max(lists.back().size, probe->limit);
         }
+        bool any_unpacked = false;
         for (const ListProbes& list : lists) {
             ntotal += list.size;
+            any_unpacked = any_unpacked || list.is_unpacked(task);
+        }
+        if (any_unpacked) {
+            const size_t code_size = task.distance.layout.code_size();
+            queries = BinaryQueries(
+                    task.distance, q1 - q0, task.x + q0 * code_size);
         }
     }
 
@@ -129,21 +144,19 @@ struct Plan {
 template <class Sink>
 struct Scanner {
     const ListScanTask& task;
+    const Plan& plan;
     ScanInterrupt& interrupt;
     Sink* sinks; ///< one for each query
     faiss::IndexIVFStats stats;
 
-    /// @param q0, q1  its queries, from q0 to q1 - 1
     Scanner(const ListScanTask& task_in,
+            const Plan& plan_in,
             ScanInterrupt& interrupt_in,
-            size_t q0_in,
-            size_t q1_in,
             Sink* sinks_in)
             : task(task_in),
+              plan(plan_in),
               interrupt(interrupt_in),
               sinks(sinks_in),
-              q0(q0_in),
-              q1(q1_in),
               block_size(task.distance.block_size()),
               code_block(task.distance, task.x, nullptr),
               hits(block_size),
@@ -151,8 +164,8 @@ struct Scanner {
         rows.reserve(block_size);
     }
 
-    /// entries begin .. end - 1 of all those of a plan's lists
-    void scan(const Plan& plan, size_t begin, size_t end) {
+    /// entries begin .. end - 1 of all those of the plan's lists
+    void scan(size_t begin, size_t end) {
         size_t offset = 0;
         for (const ListProbes& list : plan.lists) {
             const size_t j0 = std::max(begin, offset) - offset;
@@ -168,14 +181,11 @@ struct Scanner {
     }
 
    private:
-    const size_t q0, q1;
     const size_t block_size;
     BinaryCodeBlock code_block;
-    // made when they are used
-    std::unique_ptr<BinaryBlock> block; ///< compared with the tile
-    BinaryQueries queries;              ///< from q0 to q1 - 1
-    BinaryQueries tile;                 ///< some of them
-    std::vector<idx_t> rows;            ///< of the list, which are in the block
+    std::unique_ptr<BinaryBlock> block; ///< made when it is used
+    BinaryQueries tile;      ///< the queries that the block is compared with
+    std::vector<idx_t> rows; ///< of the list, which are in the block
     std::vector<uint32_t> hits;
     std::vector<int32_t> keys;
     size_t ntiles = 0;
@@ -185,13 +195,11 @@ struct Scanner {
         const idx_t list_no = list.begin->list_no;
         const InvertedLists::ScopedIds ids(&task.lists, list_no);
         const InvertedLists::ScopedCodes codes(&task.lists, list_no);
-        const bool is_unpacked =
-                !BinaryCodeBlock::is_for(task.distance, list.end - list.begin);
-        if (is_unpacked) {
-            make_block().codes = codes.codes;
-        } else {
-            code_block.codes = codes.codes;
+        const bool is_unpacked = list.is_unpacked(task);
+        if (is_unpacked && !block) {
+            block = make_binary_block(task.distance, &tile, nullptr);
         }
+        (is_unpacked ? block->codes : code_block.codes) = codes.codes;
         for (size_t j = j0; j < j1 && !interrupt.check(ntiles);) {
             rows.clear();
             if (!task.sel) {
@@ -215,30 +223,6 @@ struct Scanner {
         }
     }
 
-    BinaryBlock& make_block() {
-        if (!block) {
-            block = make_binary_block(task.distance, &tile, nullptr);
-            queries = BinaryQueries(
-                    task.distance,
-                    q1 - q0,
-                    task.x + q0 * task.distance.layout.code_size());
-        }
-        return *block;
-    }
-
-    void scan_codes(const ListProbes& list, const idx_t* ids) {
-        code_block.load(rows.data(), rows.size());
-        for (const Probe* probe = list.begin; probe < list.end; probe++) {
-            if (interrupt.check(ntiles)) {
-                return;
-            }
-            const size_t q = probe->query;
-            const int32_t threshold = sinks[q].threshold();
-            code_block.compute(q, 1, &threshold);
-            collect(code_block, q, *probe, ids);
-        }
-    }
-
     void scan_block(const ListProbes& list, const idx_t* ids) {
         block->load(rows.data(), rows.size());
         for (const Probe* probe = list.begin; probe < list.end;) {
@@ -248,16 +232,26 @@ struct Scanner {
             const size_t n = std::min<size_t>(kQueryTile, list.end - probe);
             tile.clear();
             for (size_t i = 0; i < n; i++) {
-                tile.append(task.distance, queries, probe[i].query - q0);
+                const size_t q = probe[i].query - plan.first_query;
+                tile.append(task.distance, plan.queries, q);
             }
-            int32_t thresholds[kQueryTile];
-            for (size_t i = 0; i < n; i++) {
-                thresholds[i] = sinks[probe[i].query].threshold();
-            }
-            block->compute(0, n, thresholds);
+            block->compute(0, n, nullptr);
             for (size_t i = 0; i < n; i++) {
                 collect(*block, i, *probe++, ids);
             }
+        }
+    }
+
+    void scan_codes(const ListProbes& list, const idx_t* ids) {
+        code_block.load(rows.data(), rows.size());
+        for (const Probe* probe = list.begin; probe < list.end; probe++) {
+            // as often as where queries are compared in tiles
+            if ((probe - list.begin) % kQueryTile == 0 &&
+                interrupt.check(ntiles)) {
+                return;
+            }
+            code_block.compute(probe->query, 1, nullptr);
+            collect(code_block, probe->query, *probe, ids);
         }
     }
 
@@ -270,13 +264,15 @@ struct Scanner {
         Sink& sink = sinks[probe.query];
         const size_t nhits =
                 loaded.collect(i, sink.threshold(), hits.data(), keys.data());
-        for (size_t h = 0; h < nhits && hits[h] < rows.size(); h++) {
-            const size_t row = rows[hits[h]];
-            if (row >= probe.limit) {
-                break;
+        for (size_t h = 0; h < nhits; h++) {
+            if (hits[h] >= rows.size()) {
+                continue;
             }
-            const idx_t place = faiss::lo_build(probe.list_no, row);
-            stats.nheap_updates += sink.add({keys[h], ids[row], place});
+            const size_t row = rows[hits[h]];
+            if (row < probe.limit) {
+                const idx_t place = faiss::lo_build(probe.list_no, row);
+                stats.nheap_updates += sink.add({keys[h], ids[row], place});
+            }
         }
     }
 };
@@ -294,8 +290,8 @@ void scan_by_queries(
         const size_t q0 = task.nq * p / nparts;
         const size_t q1 = task.nq * (p + 1) / nparts;
         const Plan plan(task, q0, q1, part_stats[p]);
-        Scanner<Sink> scanner(task, interrupt, q0, q1, sinks.data());
-        scanner.scan(plan, 0, plan.ntotal);
+        Scanner<Sink> scanner(task, plan, interrupt, sinks.data());
+        scanner.scan(0, plan.ntotal);
         part_stats[p].add(scanner.stats);
     });
     for (const faiss::IndexIVFStats& one : part_stats) {
@@ -319,8 +315,8 @@ void scan_by_entries(
     run_on_threads(nparts, [&](size_t p) {
         const size_t begin = plan.ntotal * p / nparts;
         const size_t end = plan.ntotal * (p + 1) / nparts;
-        Scanner<Sink> scanner(task, interrupt, 0, task.nq, parts[p].data());
-        scanner.scan(plan, begin, end);
+        Scanner<Sink> scanner(task, plan, interrupt, parts[p].data());
+        scanner.scan(begin, end);
         part_stats[p] = scanner.stats;
     });
     for (size_t p = 0; p < nparts; p++) {

@@ -5,7 +5,7 @@
 #include "indexes/MappedQuery.h"
 #include "indexes/parallel_for.h"
 
-#include <faiss/impl/FaissAssert.h>
+#include <faiss/impl/FaissException.h>
 
 #include <algorithm>
 #include <cmath>

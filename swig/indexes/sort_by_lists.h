@@ -15,7 +15,7 @@ std::vector<Probe> sort_by_lists(
         size_t nlist,
         const std::vector<Probe>& probes) {
     std::vector<Probe> sorted(probes);
-    // fewer take less time than all lists do
+    // to sort a few takes less time than to count in all lists
     if (16 * probes.size() < nlist) {
         std::stable_sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) {
             return a.list_no < b.list_no;

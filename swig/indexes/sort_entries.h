@@ -40,7 +40,8 @@ inline void sort_by_ranks(std::vector<uint64_t>& words) {
     }
 }
 
-/// std::sort() of entries that are compared by their keys first
+/// std::sort() of entries that are compared by their keys first, none of which
+/// is NaN, and fewer than 2^32. A thread keeps the memory that it takes.
 template <class Entry>
 void sort_entries(std::vector<Entry>& entries) {
     constexpr size_t few = 64;

@@ -265,25 +265,27 @@ static int32_t get_bits(float x) {
 }
 
 TEST(largest_magnitude_is_of_any_value) {
-    using faiss_bebr::get_largest_magnitude;
-    CHECK_EQUAL(get_largest_magnitude(0, nullptr), 0);
+    using faiss_bebr::get_largest_magnitude_bits;
+    CHECK_EQUAL(get_largest_magnitude_bits(0, nullptr), 0);
     // one more than a few times what is taken at once, and less
     for (size_t n : {1, 15, 16, 17, 49}) {
         for (size_t i = 0; i < n; i++) {
             Exact<float> x(std::vector<float>(n, -0.0f));
-            CHECK_EQUAL(get_largest_magnitude(n, x.data()), 0);
+            CHECK_EQUAL(get_largest_magnitude_bits(n, x.data()), 0);
             for (float value : {1e-45f, 2.5f, 3e38f, INFINITY}) {
                 x[i] = value;
                 CHECK_EQUAL(
-                        get_largest_magnitude(n, x.data()), get_bits(value));
+                        get_largest_magnitude_bits(n, x.data()),
+                        get_bits(value));
                 x[i] = -value;
                 x[n - 1 - i] = i == n - 1 - i ? -value : value / 2;
                 CHECK_EQUAL(
-                        get_largest_magnitude(n, x.data()), get_bits(value));
+                        get_largest_magnitude_bits(n, x.data()),
+                        get_bits(value));
             }
             for (float nan : {NAN, -NAN}) {
                 x[i] = nan;
-                CHECK(get_largest_magnitude(n, x.data()) >
+                CHECK(get_largest_magnitude_bits(n, x.data()) >
                       faiss_bebr::kInfinityBits);
             }
         }

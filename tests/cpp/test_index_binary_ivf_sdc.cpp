@@ -140,18 +140,20 @@ TEST(some_lists_are_a_selection) {
 }
 
 TEST(selectors) {
-    for (int nbits : {1, 2}) {
+    for (int nbits : {1, 2, 3}) {
         Indexes one(72, nbits, METRIC_L2, 6000, 5);
         one.ivf.nprobe = 5;
-        const std::vector<uint8_t> x = one.queries(3);
+        // three bits: lists are unpacked for more than four
+        constexpr idx_t nq = 5;
+        const std::vector<uint8_t> x = one.queries(nq);
         for (const test::StepSelector& sel :
              {test::StepSelector(1, 0),
               test::StepSelector(7, 100000),
               test::StepSelector(5999, 100000)}) {
-            CHECK(test::run_search<int32_t>(one.ivf, x, 3, 20, &sel) ==
-                  test::run_search<int32_t>(one.flat, x, 3, 20, &sel));
-            CHECK(test::run_range_search<int32_t>(one.ivf, x, 3, 60, &sel) ==
-                  test::run_range_search<int32_t>(one.flat, x, 3, 60, &sel));
+            CHECK(test::run_search<int32_t>(one.ivf, x, nq, 20, &sel) ==
+                  test::run_search<int32_t>(one.flat, x, nq, 20, &sel));
+            CHECK(test::run_range_search<int32_t>(one.ivf, x, nq, 60, &sel) ==
+                  test::run_range_search<int32_t>(one.flat, x, nq, 60, &sel));
         }
     }
 }

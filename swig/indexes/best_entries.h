@@ -14,6 +14,8 @@ namespace faiss_bebr {
 /** A number that k to `most` of the values do not exceed, or more where some
  * are equal: then it is the least that k do not exceed. Counting takes less
  * time than std::nth_element(), whose branches a processor does not foresee.
+ * @param values  k or more, k > 0, and fewer than 2^31
+ * @param most    k or more
  */
 inline int32_t find_cut(
         const std::vector<int32_t>& values,

@@ -47,7 +47,7 @@ def test_batch_is_what_single_queries_find(metric, by_residual, threads):
 @pytest.mark.parametrize("by_residual", [False, True])
 @pytest.mark.parametrize("metric", [L2, IP])
 def test_few_queries_among_many_lists(metric, by_residual, nthreads, rng):
-    """Of these some are searched list by list and some, of few probes, are not."""
+    """Probes are sorted by counting, and where they are few by comparing."""
     x = random_vectors(rng, 2000, 24)
     quantizer = faiss.IndexFlat(24, metric)
     quantizer.add(x[:300])

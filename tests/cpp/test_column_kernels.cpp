@@ -269,6 +269,23 @@ TEST(open_documents) {
     }
 }
 
+/// what find_below_numbered() finds by the first columns
+static std::vector<uint32_t> find_below_numbered(
+        const faiss_bebr::TableKernels& kernels,
+        Exact<uint16_t>& sums,
+        Exact<uint16_t>& limits,
+        Columns& columns) {
+    Exact<uint32_t> hits(sums.n);
+    const size_t nhits = kernels.find_below_numbered(
+            sums.data(),
+            limits.data(),
+            columns.bytes.data(),
+            columns.stride,
+            sums.n / kColumn,
+            hits.data());
+    return {hits.data(), hits.data() + nhits};
+}
+
 /// @param most  of the sums and limits
 static void check_below_numbered(int most, size_t ngroups) {
     const Note note("most", most, "ngroups", ngroups);
@@ -294,16 +311,7 @@ static void check_below_numbered(int most, size_t ngroups) {
     CHECK(!expected.empty());
     for (const auto& [name, kernels] : get_all_table_kernels()) {
         const Note kernel("kernels", name);
-        Exact<uint32_t> hits(sums.n);
-        const size_t nhits = kernels.find_below_numbered(
-                sums.data(),
-                limits.data(),
-                columns.bytes.data(),
-                columns.stride,
-                ngroups,
-                hits.data());
-        CHECK_EQUAL(nhits, expected.size());
-        CHECK(std::equal(expected.begin(), expected.end(), hits.data()));
+        CHECK(find_below_numbered(kernels, sums, limits, columns) == expected);
     }
 }
 
@@ -320,15 +328,10 @@ TEST(no_document_or_all_below_their_limits) {
             std::fill(sums.data(), sums.data() + sums.n, sum);
             for (const auto& [name, kernels] : get_all_table_kernels()) {
                 const Note kernel("kernels", name, "limit", limit, "sum", sum);
-                Exact<uint32_t> hits(sums.n);
-                const size_t nhits = kernels.find_below_numbered(
-                        sums.data(),
-                        limits.data(),
-                        columns.bytes.data(),
-                        columns.stride,
-                        2,
-                        hits.data());
-                CHECK_EQUAL(nhits, sum < limit ? sums.n : size_t(0));
+                CHECK_EQUAL(
+                        find_below_numbered(kernels, sums, limits, columns)
+                                .size(),
+                        sum < limit ? sums.n : size_t(0));
             }
         }
     }
